@@ -1,0 +1,28 @@
+# Everything a developer or CI runs. `make help` lists it.
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up story check test bench generate lock clean
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): pyproject.toml requirements/dev.txt
+	python3 -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+setup: $(STAMP) ## Make the virtual environment from the pinned, hashed requirements
+
+up: setup ## Run the example on this machine: store, operator loop, workers, producer (Ctrl-C drains)
+	$(VENV)/bin/headgate up deploy/examples/taskforce --producer
+
+lock: setup ## Pin the dependencies again, with hashes and without any download address
+	cd requirements && ../$(VENV)/bin/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-trusted-host --strip-extras --allow-unsafe --all-extras ../pyproject.toml dev.in -o dev.txt
+	cd requirements && ../$(VENV)/bin/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-trusted-host --strip-extras --allow-unsafe bench.in -o bench.txt
+
+clean: ## Remove what make made here (caches outside the tree stay)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build

@@ -1,0 +1,91 @@
+"""What reconcile needs of the world: a cluster of objects, stores of gates, a clock. Real and in-memory ones pass the same tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from headgate.gates.verbs import Owner, PublishAnswer, Reaped, StoreState
+from headgate.model.documents import Document
+
+Manifest = dict[str, Any]
+"""A Kubernetes object as JSON."""
+
+FIELD_MANAGER = "headgate"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A resource type as the REST paths name it."""
+
+    group: str
+    version: str
+    plural: str
+    kind: str
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+
+QUEUE_POLICY = Kind("headgate.dev", "v1alpha1", "queuepolicies", "QueuePolicy")
+BUDGET = Kind("headgate.dev", "v1alpha1", "budgets", "Budget")
+DEPLOYMENT = Kind("apps", "v1", "deployments", "Deployment")
+POD = Kind("", "v1", "pods", "Pod")
+POD_DISRUPTION_BUDGET = Kind("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
+NETWORK_POLICY = Kind("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy")
+SERVICE_ACCOUNT = Kind("", "v1", "serviceaccounts", "ServiceAccount")
+KINDS = (QUEUE_POLICY, BUDGET, DEPLOYMENT, POD, POD_DISRUPTION_BUDGET, NETWORK_POLICY, SERVICE_ACCOUNT)
+
+
+class Cluster(Protocol):
+    """Objects by (kind, namespace, name). Raises `Conflict`, `Rejected` or `ClusterError`."""
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
+        """The live object, or None when there is none."""
+
+    async def list(
+        self, kind: Kind, namespace: str | None = None, labels: Mapping[str, str] | None = None
+    ) -> list[Manifest]:
+        """All objects of a kind, of one namespace or of all that this operator serves."""
+
+    async def apply(self, kind: Kind, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
+        """Server-side apply with `FIELD_MANAGER`, force and strict field validation; answers the object as stored."""
+
+    async def apply_status(self, kind: Kind, manifest: Manifest, status: Manifest) -> Manifest:
+        """Replace the status of `manifest` (as read: its resourceVersion must still hold, else `Conflict`)."""
+
+    async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
+        """Delete exactly this object (uid precondition), in the background. Absent is fine."""
+
+    async def post_event(
+        self, regarding: Manifest, *, reason: str, message: str, type_: Literal["Normal", "Warning"]
+    ) -> None:
+        """Post one events.k8s.io/v1 Event about an object."""
+
+
+class Store(Protocol):
+    """One administrator-named store of gates. Raises `StoreUnavailable` or `StoreUnsuitable`."""
+
+    async def publish(self, document: Document, owner: Owner, *, replaces_uid: str | None = None) -> PublishAnswer: ...
+
+    async def unpublish(self, kind: Literal["queue", "budget"], name: str, owner: Owner) -> bool:
+        """Remove the document if this owner (name and uid) declares it; False when it does not."""
+
+    async def inspect(self) -> StoreState:
+        """Everything about every declared queue and budget, in one read."""
+
+    async def reap(self, limit: int = 100) -> Sequence[Reaped]:
+        """Put back what lapsed on queues whose workers are all gone."""
+
+    async def check(self) -> None:
+        """Raise StoreUnsuitable when the server is too old or evicts keys."""
+
+
+class Clock(Protocol):
+    def monotonic(self) -> float:
+        """Seconds that only grow."""
+
+    def now(self) -> str:
+        """Wall time for conditions, RFC 3339 with Z, whole seconds."""
