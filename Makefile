@@ -20,6 +20,21 @@ setup: $(STAMP) ## Make the virtual environment from the pinned, hashed requirem
 up: setup ## Run the example on this machine: store, operator loop, workers, producer (Ctrl-C drains)
 	$(VENV)/bin/headgate up deploy/examples/taskforce --producer
 
+check: setup ## Lint, types, import contracts, generated files, unit tests (under 2 minutes)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/lint-imports --no-cache
+	$(VENV)/bin/mypy
+	$(PY) tools/environment_only_in_settings.py
+	$(PY) -m headgate.model.schema --check deploy/crds
+	$(PY) -m pytest -q -m "not store and not cluster and not slow"
+
+test: setup ## Every test, on real stores and a real control plane (builds it the first time)
+	$(PY) -m pytest -q
+
+generate: setup ## Write what is generated: CRDs, reference, runbook
+	$(PY) -m headgate.model.schema deploy/crds
+
 lock: setup ## Pin the dependencies again, with hashes and without any download address
 	cd requirements && ../$(VENV)/bin/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-trusted-host --strip-extras --allow-unsafe --all-extras ../pyproject.toml dev.in -o dev.txt
 	cd requirements && ../$(VENV)/bin/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-trusted-host --strip-extras --allow-unsafe bench.in -o bench.txt
