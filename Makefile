@@ -25,7 +25,6 @@ check: setup ## Lint, types, import contracts, generated files, unit tests (unde
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/lint-imports --no-cache
 	$(VENV)/bin/mypy
-	$(PY) tools/environment_only_in_settings.py
 	$(PY) -m headgate.model.schema --check deploy/crds
 	$(PY) -m pytest -q -m "not store and not cluster and not slow"
 
