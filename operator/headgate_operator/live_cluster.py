@@ -1,0 +1,136 @@
+"""The Cluster port over a real API server: what each of its verbs means in REST."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
+
+from headgate.control.ports import BUDGET, FIELD_MANAGER, QUEUE_POLICY, Kind, Manifest
+from headgate.errors import ClusterError, Conflict, Rejected
+from headgate_operator.cluster import APPLY, ApiServer, NotFound, path_of
+from headgate_operator.events import EVENT, new_event
+from headgate_operator.metrics import Metrics, Subject
+from headgate_operator.repeats import Repeats
+
+PAGE = 500
+Manifests = list[Manifest]
+SUBJECTS = (QUEUE_POLICY, BUDGET)
+
+
+class NotLeading(ClusterError):
+    """This process no longer holds the Lease, so it writes nothing more."""
+
+
+class LiveCluster:
+    """`namespaces` None serves all. `may_write` is asked before every write, so that a lost Lease stops them."""
+
+    def __init__(
+        self,
+        api: ApiServer,
+        metrics: Metrics,
+        *,
+        namespaces: Sequence[str] | None = None,
+        may_write: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._api = api
+        self._metrics = metrics
+        self._namespaces = namespaces
+        self._may_write = may_write
+        self._events = Repeats()
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
+        try:
+            found: Manifest = await self._api.call("GET", path_of(kind, namespace, name), resource=kind.plural)
+        except NotFound:
+            self._metrics.conditions.forget((kind.kind, namespace, name))
+            return None
+        self._see(kind, found)
+        return found
+
+    async def list(
+        self, kind: Kind, namespace: str | None = None, labels: Mapping[str, str] | None = None
+    ) -> Manifests:
+        places: Sequence[str | None] = [namespace] if namespace else self._namespaces or [None]
+        found: Manifests = []
+        for place in places:
+            items = await self._pages(kind, place, labels)
+            if kind in SUBJECTS and not labels:
+                alive = {self._see(kind, item) for item in items}
+                self._metrics.conditions.keep_only(kind.kind, place, alive)
+            found += items
+        return found
+
+    async def apply(self, kind: Kind, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
+        query = {"fieldManager": FIELD_MANAGER, "force": "true", "fieldValidation": "Strict"}
+        metadata = manifest["metadata"]
+        if dry_run:
+            query["dryRun"] = "All"
+        else:
+            self._check_lease()
+        path = path_of(kind, metadata["namespace"], metadata["name"])
+        stored: Manifest = await self._api.call(
+            "PATCH", path, resource=kind.plural, query=query, body=manifest, content_type=APPLY
+        )
+        return stored
+
+    async def apply_status(self, kind: Kind, manifest: Manifest, status: Manifest) -> Manifest:
+        self._check_lease()
+        metadata = manifest["metadata"]
+        path = path_of(kind, metadata["namespace"], metadata["name"], "status")
+        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+        body = {**manifest, "apiVersion": kind.api_version, "kind": kind.kind, "status": status}
+        stored: Manifest = await self._api.call("PUT", path, resource=f"{kind.plural}/status", query=query, body=body)
+        self._see(kind, stored)
+        return stored
+
+    async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
+        self._check_lease()
+        options = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {"uid": uid},
+            "propagationPolicy": "Background",
+        }
+        try:
+            await self._api.call("DELETE", path_of(kind, namespace, name), resource=kind.plural, body=options)
+        except (NotFound, Conflict):
+            return  # a Conflict says that the name now belongs to another object: the one that was meant is gone
+
+    async def post_event(
+        self, regarding: Manifest, *, reason: str, message: str, type_: Literal["Normal", "Warning"]
+    ) -> None:
+        """An Event that says the same of the same object again within ten minutes is left out."""
+        metadata = regarding["metadata"]
+        if not self._events.is_new((metadata["uid"], reason, message)):
+            return
+        self._check_lease()
+        path = path_of(EVENT, metadata["namespace"])
+        event = new_event(regarding, reason=reason, message=message, type_=type_)
+        try:
+            await self._api.call("POST", path, resource=EVENT.plural, body=event)
+        except (NotFound, Rejected):
+            return  # the namespace is going away: nobody is left to read it
+
+    async def _pages(self, kind: Kind, namespace: str | None, labels: Mapping[str, str] | None) -> Manifests:
+        """Every page of one LIST. The items of a list carry no kind of their own: it is added."""
+        query = {"limit": str(PAGE)}
+        if labels:
+            query["labelSelector"] = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+        found: Manifests = []
+        while True:
+            page = await self._api.call("GET", path_of(kind, namespace), resource=kind.plural, query=query)
+            found += ({**item, "apiVersion": kind.api_version, "kind": kind.kind} for item in page.get("items") or ())
+            more = page.get("metadata", {}).get("continue")
+            if not more:
+                return found
+            query["continue"] = more
+
+    def _see(self, kind: Kind, manifest: Manifest) -> Subject:
+        subject = (kind.kind, manifest["metadata"]["namespace"], manifest["metadata"]["name"])
+        if kind in SUBJECTS:
+            self._metrics.conditions.see(subject, manifest.get("status", {}).get("conditions", ()))
+        return subject
+
+    def _check_lease(self) -> None:
+        if not self._may_write():
+            raise NotLeading("this operator lost its Lease: another one acts now")

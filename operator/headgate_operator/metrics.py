@@ -1,0 +1,99 @@
+"""What the operator counts, for Prometheus. One object, passed in: no global registry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import generate_latest
+
+DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+"""Seconds of one reconcile: five reads of a healthy API server take some 10 ms."""
+
+Subject = tuple[str, str, str]
+"""(kind, namespace, name) of a policy or budget."""
+
+
+class Conditions:
+    """The conditions last seen of every object, one gauge line each: 1 for the status that holds."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Subject, tuple[tuple[str, str], ...]] = {}
+
+    def see(self, subject: Subject, conditions: Iterable[Mapping[str, str]]) -> None:
+        self._seen[subject] = tuple((str(each["type"]), str(each["status"])) for each in conditions)
+
+    def forget(self, subject: Subject) -> None:
+        self._seen.pop(subject, None)
+
+    def keep_only(self, kind: str, namespace: str | None, alive: set[Subject]) -> None:
+        """Drop what a LIST of this kind (of one namespace, or of all) no longer shows."""
+        gone = [
+            subject
+            for subject in self._seen
+            if subject[0] == kind and namespace in (None, subject[1]) and subject not in alive
+        ]
+        for subject in gone:
+            del self._seen[subject]
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        family = GaugeMetricFamily(
+            "headgate_status_condition",
+            "1 for the status that each condition of each object has now",
+            labels=["kind", "namespace", "name", "type", "status"],
+        )
+        for subject, conditions in list(self._seen.items()):
+            for type_, status in conditions:
+                family.add_metric([*subject, type_, status], 1)
+        yield family
+
+
+class Metrics:
+    """Every series that `/metrics` shows."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry(auto_describe=True)
+        self.reconciles = Counter(
+            "headgate_reconcile", "Reconciles by result", ["kind", "result"], registry=self.registry
+        )
+        self.reconcile_seconds = Histogram(
+            "headgate_reconcile_duration_seconds",
+            "Seconds of one reconcile",
+            ["kind"],
+            buckets=DURATION_BUCKETS,
+            registry=self.registry,
+        )
+        self.leader = Gauge("headgate_leader", "1 while this process holds the Lease", registry=self.registry)
+        self.drift_corrected = Counter(
+            "headgate_drift_corrected",
+            "Children that somebody else had changed or deleted",
+            ["kind"],
+            registry=self.registry,
+        )
+        self.api_requests = Counter(
+            "headgate_api_requests",
+            "Calls to the API server by what it answered",
+            ["verb", "resource", "code"],
+            registry=self.registry,
+        )
+        self.store_up = Gauge(
+            "headgate_store_up",
+            "1 when the store answered the last time it was asked",
+            ["store"],
+            registry=self.registry,
+        )
+        self.conditions = Conditions()
+        self.registry.register(self.conditions)
+
+    def watch_queue(self, depth: Callable[[], float], oldest_seconds: Callable[[], float]) -> None:
+        """Read the work queue's figures whenever somebody looks at the metrics."""
+        self._function("headgate_workqueue_depth", "Keys that wait for a reconcile", depth)
+        self._function("headgate_workqueue_oldest_seconds", "Age of the key that waits longest", oldest_seconds)
+
+    def _function(self, name: str, text: str, read: Callable[[], float]) -> None:
+        Gauge(name, text, registry=self.registry).set_function(read)
+
+    def render(self) -> bytes:
+        """The text format of `/metrics`."""
+        return generate_latest(self.registry)
