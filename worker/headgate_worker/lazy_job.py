@@ -1,0 +1,65 @@
+"""`rq.get_current_job()` without building a `Job` for jobs that never ask: it becomes one at its first use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from rq.job import Job, JobStatus
+
+Connect = Callable[[], Any]
+"""Gives the slot's `redis.Redis`, opening it at the first call."""
+
+
+class LazyJob(Job):  # type: ignore[misc]
+    """A running job that is not built yet. The first attribute that is read turns it into a plain `Job`."""
+
+    def __init__(self, job_id: str, raw: Mapping[bytes, bytes], worker: str, connect: Connect, serializer: Any) -> None:
+        self.__dict__["_lazy"] = (job_id, raw, worker, connect, serializer)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or "_lazy" not in self.__dict__:
+            raise AttributeError(name)
+        build_into(self)
+        return getattr(self, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        build_into(self)
+        setattr(self, name, value)
+
+
+def build_into(lazy: LazyJob) -> None:
+    """Turn it into a `Job`, keeping what a later comparison needs to see whether the job's code changed it."""
+    job_id, raw, worker, connect, serializer = lazy.__dict__.pop("_lazy")
+    lazy.__class__ = Job
+    fill(lazy, job_id, raw, worker, connect(), serializer)
+    lazy.__dict__["_as_granted"] = lazy.to_dict(include_meta=False, include_result=False)
+
+
+def build(job_id: str, raw: Mapping[bytes, bytes], worker: str, connection: Any, serializer: Any) -> Job:
+    """A `Job` as RQ's own worker has it while the job runs."""
+    job = Job.__new__(Job)
+    fill(job, job_id, raw, worker, connection, serializer)
+    return job
+
+
+def fill(job: Job, job_id: str, raw: Mapping[bytes, bytes], worker: str, connection: Any, serializer: Any) -> None:
+    Job.__init__(job, connection=connection, serializer=serializer)
+    job._id = job_id  # RQ's own producers check ids; one that is stored is run whatever its letters are
+    job.restore({b"data": b"", **raw})
+    job.worker_name = worker
+    job._status = JobStatus.STARTED
+    job.last_heartbeat = datetime.now(UTC)
+    if job.started_at is None:
+        job.started_at = job.last_heartbeat
+
+
+def is_built(job: Any) -> bool:
+    """Whether the job's code asked for its job at all."""
+    return type(job) is not LazyJob
+
+
+def was_changed(job: Job) -> bool:
+    """Whether the job's code changed fields that RQ saves with a success (everything but `meta` and the result)."""
+    return bool(job.to_dict(include_meta=False, include_result=False) != job.__dict__.get("_as_granted"))

@@ -1,0 +1,89 @@
+"""RQ's own worker, as far as its code ends a job: failures, retries, repeats, callbacks, dependents, webhooks."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import Any
+
+from rq import Queue
+from rq.executions import Execution
+from rq.job import Job
+from rq.worker.worker_classes import Worker as _W
+
+from headgate_worker.webhooks import guard
+
+ExcInfo = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
+
+
+class RqWorker(_W):  # type: ignore[misc]
+    """One slot in RQ's eyes. It never dequeues, registers or beats: the gates and the supervisor do that."""
+
+    log_result_lifespan = False
+
+    def __init__(
+        self, queue: str, name: str, connection: Any, serializer: Any, webhook_hosts: tuple[str, ...]
+    ) -> None:
+        super().__init__([queue], name=name, connection=connection, serializer=serializer, prepare_for_work=False)
+        self.log_job_description = False
+        self.queue: Queue = self.queues[0]
+        self._webhook_hosts = webhook_hosts
+
+    def _set_connection(self, connection: Any) -> Any:
+        """RQ would raise the socket timeout of the shared pool to 415 seconds."""
+        return connection
+
+    def procline(self, message: str) -> None:
+        """Process titles are the slot's own."""
+
+    def execution_of(self, job: Job, execution: str) -> Execution:
+        """The execution that the grant wrote, as RQ's object."""
+        record = Execution(id=execution, job_id=job.id, connection=self.connection, worker_name=self.name)
+        record.created_at = job.started_at
+        record._job = job
+        self.executions[execution] = record
+        return record
+
+    def succeed(self, job: Job, execution: str, value: Any) -> bool:
+        """What RQ does after a job returned `value`. False when a success callback raised: then the job failed."""
+        guard(job, self._webhook_hosts)
+        record = self.execution_of(job, execution)
+        try:
+            self._finalize_success(job, self.queue, record, value)
+        except self.store_errors():
+            raise
+        except BaseException:
+            self._finalize_failure(job, self.queue, record, sys.exc_info())
+            return False
+        return True
+
+    def fail(self, job: Job, execution: str, exc_info: ExcInfo) -> None:
+        """What RQ does after a job raised."""
+        guard(job, self._webhook_hosts)
+        self._finalize_failure(job, self.queue, self.execution_of(job, execution), exc_info)
+
+    def fail_without_callback(self, job: Job, execution: str, reason: str) -> None:
+        """What RQ does when the process of a job died: `reason` is stored as its exception, Retry is honoured."""
+        guard(job, self._webhook_hosts)
+        record = self.execution_of(job, execution)
+        job.ended_at = job.ended_at or record.last_heartbeat
+        self.handle_job_failure(job, queue=self.queue, exc_string=reason, execution=record)
+
+    def bury(self, job: Job, execution: str, reason: str) -> None:
+        """To the dead set (RQ's FailedJobRegistry) for good: no retry, and none of the job's code is called."""
+        job.retries_left = None
+        self.fail_without_callback(job, execution, reason)
+
+    def stop(self, job: Job, execution: str) -> None:
+        """What RQ does after a stop-job command killed the process: stopped callback, status STOPPED, no retry."""
+        self._stopped_job_id = job.id
+        record = self.execution_of(job, execution)
+        job.ended_at = job.ended_at or record.last_heartbeat
+        self._handle_stopped_job(job, self.queue, record)
+
+    @staticmethod
+    def store_errors() -> tuple[type[BaseException], ...]:
+        """What RQ's code raises when the store cannot be reached: then the outcome is unknown, not a failure."""
+        from headgate.gates.client import UNREACHABLE
+
+        return UNREACHABLE

@@ -1,0 +1,71 @@
+"""RQ's job timeout, with its exception and its message, from one alarm and one handler for the life of a slot."""
+
+from __future__ import annotations
+
+import _signal
+import signal
+import time
+from types import FrameType
+
+from rq.timeouts import JobTimeoutException
+
+DEFAULT_TIMEOUT_SECONDS = 180
+"""`rq.Queue.DEFAULT_TIMEOUT`: for jobs without a timeout of their own."""
+KILL_GRACE_SECONDS = 60
+"""RQ's own: a job that ignores its JobTimeoutException this long is killed."""
+DEADLINE_GRACE_SECONDS = 5
+"""How long a job may outlive jobs.deadlineSeconds before it is killed."""
+
+SECOND = 1_000_000_000
+
+
+class Alarm:
+    """`arm` before a job, `disarm` after it. The alarm itself is left to the next `arm`: an early one finds nothing due.
+
+    The supervisor sends SIGALRM again when a job outlives its timeout, for code that uses the alarm for itself.
+    """
+
+    def __init__(self) -> None:
+        self._due_ns = 0
+        self._seconds = 0
+        signal.signal(signal.SIGALRM, self._rang)
+
+    def arm(self, seconds: int, now_ns: int) -> None:
+        """`seconds` <= 0: no timeout."""
+        if _signal.getsignal(_signal.SIGALRM) != self._rang:
+            signal.signal(signal.SIGALRM, self._rang)
+        if seconds > 0:
+            self._seconds = seconds
+            self._due_ns = now_ns + seconds * SECOND
+            signal.alarm(seconds)
+
+    def disarm(self) -> None:
+        self._due_ns = 0
+
+    def silence(self) -> None:
+        """Before waiting or RQ's own code: no alarm is left behind."""
+        self._due_ns = 0
+        signal.alarm(0)
+
+    def _rang(self, _signum: int, _frame: FrameType | None) -> None:
+        left = self._due_ns - time.monotonic_ns()
+        if not self._due_ns:
+            return
+        if left > 0:
+            signal.setitimer(signal.ITIMER_REAL, left / SECOND)
+            return
+        self._due_ns = 0
+        raise JobTimeoutException(f"Task exceeded maximum timeout value ({self._seconds} seconds)")
+
+
+def effective_timeout(job_timeout: bytes | None, deadline_seconds: int) -> int:
+    """Seconds until JobTimeoutException: the job's own (RQ's default when it has none), never more than the deadline."""
+    seconds = int(float(job_timeout)) if job_timeout else DEFAULT_TIMEOUT_SECONDS
+    if seconds == 0:
+        seconds = DEFAULT_TIMEOUT_SECONDS
+    return deadline_seconds if seconds < 0 else min(seconds, deadline_seconds)
+
+
+def kill_after(timeout: int, deadline_seconds: int) -> int:
+    """Seconds until the supervisor kills: RQ's grace after the timeout, but soon after the deadline."""
+    return min(timeout + KILL_GRACE_SECONDS, max(deadline_seconds, timeout) + DEADLINE_GRACE_SECONDS)
