@@ -1,4 +1,4 @@
-"""What is published to the store: a policy reduced to the numbers that the scripts and workers need, all defaults filled in."""
+"""What is published to the store: a policy reduced to the numbers that scripts and workers need, defaults filled in."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class JobRules(_Document):
 
 
 class QueueDocument(_Document):
-    """One queue's gates. `per_worker` is the number of slots; `rate_per_worker` is always set (its default is 10 x slots a second)."""
+    """One queue's gates. `per_worker` is the number of slots; `rate_per_worker` is always set: 10 x slots a second."""
 
     kind: Literal["queue"] = "queue"
     queue: str
