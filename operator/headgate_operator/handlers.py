@@ -1,0 +1,98 @@
+"""kopf as a pair of ears: every event of a policy, a budget or an owned child puts one key into the work queue.
+
+Only `on.event` handlers: no finalizer, no annotation, no write by kopf, nothing that can hang a deletion. After
+`410 Gone` kopf lists again without telling what was deleted meanwhile, so an event is only a hint: the resync finds out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import kopf
+
+from headgate.control.ports import (
+    BUDGET,
+    DEPLOYMENT,
+    NETWORK_POLICY,
+    POD_DISRUPTION_BUDGET,
+    QUEUE_POLICY,
+    SERVICE_ACCOUNT,
+    Kind,
+)
+from headgate_operator.cluster import ApiServer
+
+CHILDREN = (DEPLOYMENT, POD_DISRUPTION_BUDGET, NETWORK_POLICY, SERVICE_ACCOUNT)
+OURS = "app.kubernetes.io/managed-by=headgate"
+OWNER_LABEL = "headgate.dev/queue-policy"
+
+Changed = Callable[[Kind, str, str], None]
+"""Told that the object (kind, namespace, name) deserves a look."""
+
+
+def registry_of(api: ApiServer, changed: Changed) -> kopf.OperatorRegistry:
+    """The handlers and the login, in a registry of their own."""
+    registry = kopf.OperatorRegistry()
+    for kind in (QUEUE_POLICY, BUDGET):
+        kopf.on.event(*_selector(kind), id=kind.plural, registry=registry)(_on_subject(kind, changed))
+    for kind in CHILDREN:
+        kopf.on.event(*_selector(kind), id=kind.plural, registry=registry)(_on_child(changed))
+    kopf.on.login(id="login", registry=registry, errors=kopf.ErrorsMode.PERMANENT)(_login(api))
+    return registry
+
+
+def settings_of(namespaces: Sequence[str] | None) -> kopf.OperatorSettings:
+    """Timeouts that notice a silent stream within 70 s, server-side selection of children, and no posting of Events."""
+    settings = kopf.OperatorSettings()
+    settings.peering.standalone = True
+    settings.peering.clusterwide = namespaces is None
+    settings.posting.enabled = False
+    settings.scanning.disabled = True
+    settings.watching.server_timeout = 600
+    settings.watching.client_timeout = 660
+    settings.watching.connect_timeout = 10
+    settings.watching.chunk_size = 250
+    settings.networking.request_timeout = 60
+    settings.networking.connect_timeout = 10
+    settings.queueing.idle_timeout = 1.0
+    settings.queueing.exit_timeout = 0.5
+    settings.process.ultimate_exiting_timeout = 25
+    for kind in CHILDREN:
+        settings.watching.label_selectors[_selector(kind)] = OURS
+    return settings
+
+
+def _selector(kind: Kind) -> tuple[str, str, str]:
+    return (kind.group, kind.version, kind.plural)
+
+
+def _on_subject(kind: Kind, changed: Changed) -> Callable[..., Any]:
+    async def on_subject(namespace: str, name: str, **_: Any) -> None:
+        changed(kind, namespace, name)
+
+    return on_subject
+
+
+def _on_child(changed: Changed) -> Callable[..., Any]:
+    async def on_child(namespace: str, labels: Mapping[str, str], **_: Any) -> None:
+        owner = labels.get(OWNER_LABEL)
+        if owner:
+            changed(QUEUE_POLICY, namespace, owner)
+
+    return on_child
+
+
+def _login(api: ApiServer) -> Callable[..., Any]:
+    async def login(**_: Any) -> kopf.ConnectionInfo:
+        connection = await api.connection()
+        return kopf.ConnectionInfo(
+            server=connection.server,
+            ca_path=connection.ca_file,
+            insecure=not connection.verify,
+            scheme="Bearer" if connection.token else None,
+            token=connection.token,
+            certificate_path=connection.certificate_file,
+            private_key_path=connection.key_file,
+        )
+
+    return login
