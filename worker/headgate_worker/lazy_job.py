@@ -31,20 +31,24 @@ class LazyJob(Job):  # type: ignore[misc]
 
 def build_into(lazy: LazyJob) -> None:
     """Turn it into a `Job`, keeping what a later comparison needs to see whether the job's code changed it."""
-    job_id, raw, worker, connect, serializer = lazy.__dict__.pop("_lazy")
+    job_id, raw, worker, connect, serializer = lazy.__dict__["_lazy"]
+    ready = build(job_id, raw, worker, connect(), serializer)
     lazy.__class__ = Job
-    fill(lazy, job_id, raw, worker, connect(), serializer)
+    lazy.__dict__.clear()
+    lazy.__dict__.update(ready.__dict__)
     lazy.__dict__["_as_granted"] = lazy.to_dict(include_meta=False, include_result=False)
+
+
+def built(job: Any) -> Job:
+    """The job itself, built now if its code never asked for it."""
+    if type(job) is LazyJob:
+        build_into(job)
+    return job
 
 
 def build(job_id: str, raw: Mapping[bytes, bytes], worker: str, connection: Any, serializer: Any) -> Job:
     """A `Job` as RQ's own worker has it while the job runs."""
     job = Job.__new__(Job)
-    fill(job, job_id, raw, worker, connection, serializer)
-    return job
-
-
-def fill(job: Job, job_id: str, raw: Mapping[bytes, bytes], worker: str, connection: Any, serializer: Any) -> None:
     Job.__init__(job, connection=connection, serializer=serializer)
     job._id = job_id  # RQ's own producers check ids; one that is stored is run whatever its letters are
     job.restore({b"data": b"", **raw})
@@ -53,6 +57,7 @@ def fill(job: Job, job_id: str, raw: Mapping[bytes, bytes], worker: str, connect
     job.last_heartbeat = datetime.now(UTC)
     if job.started_at is None:
         job.started_at = job.last_heartbeat
+    return job
 
 
 def is_built(job: Any) -> bool:

@@ -62,11 +62,14 @@ class JobLines:
             self._write(self._pending + line)
             self._pending = ""
 
-    def end(self, job_id: str, function: str, seconds: float, outcome: str) -> None:
+    def end(self, job_id: str, function: str, seconds: float, outcome: str, error: str | None = None) -> None:
         """Held back until the next start or `flush`: both come within one round trip to the store."""
         if self.enabled:
             fields = {"event": "end", "id": job_id, "function": function, "seconds": f"{seconds:.6f}"}
-            self._pending += self._line({**fields, "outcome": outcome})
+            fields["outcome"] = outcome
+            if error is not None:
+                fields["error"] = error
+            self._pending += self._line(fields)
 
     def flush(self) -> None:
         if self._pending:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from rq.serializers import DefaultSerializer, JSONSerializer
+from rq.timeouts import JobTimeoutException
 
 SAFE_RATIO = 1024
 """zlib cannot expand further than about 1030:1, so a small payload needs no bounded decompression."""
@@ -100,7 +101,7 @@ def unzip_bounded(raw: bytes, limit: int) -> bytes:
 def _load(loads: Callable[[bytes], Any], data: bytes, payload: str) -> Any:
     try:
         return loads(data)
-    except Refused:
+    except (Refused, JobTimeoutException):
         raise
     except Exception as error:
         raise Refused("PayloadRefused", f"jobs.payload is {payload} and the payload is not: {error}") from error

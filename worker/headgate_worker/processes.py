@@ -10,6 +10,7 @@ import sys
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
+ADOPTED = False
 
 
 def adopt_orphans() -> bool:
@@ -17,7 +18,9 @@ def adopt_orphans() -> bool:
 
     False where the kernel cannot (not Linux): then a slot's death is seen by its closed channel, without exit status.
     """
-    return _prctl(PR_SET_CHILD_SUBREAPER, 1)
+    global ADOPTED  # noqa: PLW0603 - a property of this process
+    ADOPTED = _prctl(PR_SET_CHILD_SUBREAPER, 1)
+    return ADOPTED
 
 
 def die_with_parent(parent: int) -> None:

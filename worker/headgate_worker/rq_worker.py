@@ -7,6 +7,8 @@ from types import TracebackType
 from typing import Any
 
 from rq import Queue
+from rq.callbacks import execute_failure_callback
+from rq.exceptions import AbandonedJobError
 from rq.executions import Execution
 from rq.job import Job
 from rq.worker.worker_classes import Worker as _W
@@ -80,6 +82,21 @@ class RqWorker(_W):  # type: ignore[misc]
         record = self.execution_of(job, execution)
         job.ended_at = job.ended_at or record.last_heartbeat
         self._handle_stopped_job(job, self.queue, record)
+
+    def stop_without_callback(self, job: Job, execution: str) -> None:
+        """The same when the stopped callback killed the process that ran it."""
+        job._stopped_callback_name = None
+        job._stopped_callback = None
+        self.stop(job, execution)
+
+    def abandon(self, job: Job, execution: str, reason: str) -> None:
+        """What RQ's maintenance does with a job whose worker vanished: failure callback, then retry or fail."""
+        try:
+            error = AbandonedJobError()
+            execute_failure_callback(job, self.death_penalty_class, AbandonedJobError, error, None)
+        except Exception:
+            self.log.exception("failure callback of abandoned job %s raised", job.id)
+        self.fail_without_callback(job, execution, reason)
 
     @staticmethod
     def store_errors() -> tuple[type[BaseException], ...]:

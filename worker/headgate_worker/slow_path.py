@@ -31,12 +31,15 @@ class SlowPath:
         self._connection = connection
         self._wait = wait
 
-    def conclude(self, worker: RqWorker, job: Job, holding: Holding, act: Act) -> bool:
-        """End `job` by `act`. False when its lease was lost: then nothing was written and somebody else has the job."""
+    def conclude(self, worker: RqWorker, job: Job, holding: Holding, act: Act, *, sealed: bool = False) -> bool:
+        """End `job` by `act`. False when its lease was lost: then nothing was written and somebody else has the job.
+
+        `sealed`: the store protects the execution already (`reap`, `Lost`).
+        """
         tries, certain = 0, True
         while True:
             try:
-                if not self._door.seal(holding):
+                if not sealed and not self._door.seal(holding):
                     return False
                 if certain or self._unended(holding):
                     tries += 1
@@ -47,6 +50,14 @@ class SlowPath:
                 return True
             except (StoreUnavailable, *RqWorker.store_errors()) as error:
                 certain = False
+                self._wait(error)
+
+    def patiently(self, call: Callable[[], Any]) -> Any:
+        """The answer of one idempotent command to the store, however long that takes."""
+        while True:
+            try:
+                return call()
+            except RqWorker.store_errors() as error:
                 self._wait(error)
 
     def _act(self, worker: RqWorker, job: Job, holding: Holding, act: Act) -> None:

@@ -1,0 +1,68 @@
+"""What a process forked from the template becomes: a slot, or the clerk."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import Any
+
+from headgate.gates import client
+from headgate.gates.door import Door
+
+from headgate_worker.cells import Phase
+from headgate_worker.channel import Channel, Message
+from headgate_worker.clerk import Clerk
+from headgate_worker.endings import Endings
+from headgate_worker.fast_path import FastPath
+from headgate_worker.lane_keys import LaneKeys
+from headgate_worker.logs import JobLines
+from headgate_worker.rq_worker import RqWorker
+from headgate_worker.settings import Settings, current_store_url, show_worker_id
+from headgate_worker.slot import Slot
+from headgate_worker.slow_path import SlowPath
+from headgate_worker.template import Template
+
+
+def run(template: Template, request: Message, channel: Channel) -> None:
+    """The life of the child; it returns when it is no longer wanted."""
+    if request["role"] == "clerk":
+        Clerk(template.settings, request["instance"], channel).work()
+    else:
+        _slot(template, request, channel).work()
+
+
+def _slot(template: Template, request: Message, channel: Channel) -> Slot:
+    settings, name = template.settings, request["name"]
+    cell = template.cells.slot(request["index"])
+    cell.clear(Phase.STARTING)
+    channel.send({"t": "up", "pid": os.getpid()})
+    show_worker_id(name)
+    door = Door(current_store_url(settings), settings.prefix)
+    connect = connection(settings)
+    lines = JobLines(settings.queue, name, settings.log_format, settings.log_level)
+    slot = Slot(
+        settings, name, request["instance"], door, cell, template.cells.worker(), channel, lines,
+        LaneKeys(settings.prefix, connect),
+    )  # fmt: skip
+    worker = _workers(settings, name, connect)
+    slot.endings = Endings(cell, lines, SlowPath(door, connect, slot.store_down), worker, connect)
+    slot.fast = FastPath(settings.queue, name, cell, lines, slot.endings, connect)
+    return slot
+
+
+def connection(settings: Settings) -> Any:
+    """A function that opens this process's client for RQ's own code at its first call."""
+
+    @cache
+    def connect() -> Any:
+        return client.connect(current_store_url(settings))
+
+    return connect
+
+
+def _workers(settings: Settings, name: str, connect: Any) -> Any:
+    @cache
+    def worker(serializer: Any) -> RqWorker:
+        return RqWorker(settings.queue, name, connect(), serializer, settings.webhook_hosts)
+
+    return worker

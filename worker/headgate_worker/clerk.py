@@ -1,0 +1,139 @@
+"""The clerk: a child of the template that does RQ's work for which no slot is at hand.
+
+It ends the jobs of slots that died (their callbacks are user code, so the supervisor must not), promotes due jobs, and runs
+RQ's registry maintenance. If a callback kills it, the supervisor starts another and the task is tried again without
+callbacks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+from headgate.errors import StoreUnavailable
+from headgate.gates import client
+from headgate.gates.door import Door
+from headgate.gates.verbs import Holding
+from headgate.model.documents import QueueDocument
+from rq.job import Job
+
+from headgate_worker import logs
+from headgate_worker.channel import Channel, Message
+from headgate_worker.due_jobs import DueJobs
+from headgate_worker.lazy_job import build
+from headgate_worker.maintenance import maintain
+from headgate_worker.payload import Refused
+from headgate_worker.rq_worker import RqWorker
+from headgate_worker.rules import Rules, rules_of
+from headgate_worker.settings import Settings, current_store_url
+from headgate_worker.slow_path import SlowPath
+
+ABANDONED = "Moved to FailedJobRegistry, due to AbandonedJobError: the lease of its worker lapsed"
+
+
+class Clerk:
+    """Tasks come over the channel: `{"id", "do": "end" | "maintain", ...}`; each is answered `{"t": "done", "id"}`."""
+
+    def __init__(self, settings: Settings, instance: str, channel: Channel) -> None:
+        url = current_store_url(settings)
+        self._settings = settings
+        self._instance = instance
+        self._channel = channel
+        self._door = Door(url, settings.prefix)
+        self._redis = client.connect(url)
+        self._slow = SlowPath(self._door, lambda: self._redis, self._pause)
+        self._waits = client.backoff()
+        self._due = DueJobs(settings.queue, self._redis, instance)
+        self._known: Rules | None = None
+
+    def work(self) -> None:
+        """Until the supervisor closes the channel. Due jobs are looked at when each second begins."""
+        import select
+
+        while not self._channel.closed:
+            pause = self._due.seconds_to_next(time.time())
+            ready, _, _ = select.select([self._channel], [], [], pause)
+            for task in self._channel.receive() if ready else ():
+                self._do(task)
+            if not ready:
+                self._promote()
+        with contextlib.suppress(Exception):
+            self._due.release()
+
+    def _promote(self) -> None:
+        try:
+            self._due.tick(self._rules().serializer)
+            self._waits = client.backoff()
+        except (StoreUnavailable, *RqWorker.store_errors()):
+            time.sleep(next(self._waits))
+        except Exception:
+            logs.get().exception("due jobs could not be promoted, trying again")
+
+    def _do(self, task: Message) -> None:
+        try:
+            if task["do"] == "policy":
+                self._known = None
+            elif task["do"] == "end":
+                self._end(task)
+            else:
+                maintain(self._door, self._redis, self._settings, self._instance, self._rules())
+        except (StoreUnavailable, *RqWorker.store_errors()) as error:
+            self._channel.send({"t": "again", "id": task["id"], "why": str(error)})
+            return
+        except Exception:
+            logs.get().exception("the clerk could not finish a task", task=task["do"], id=task.get("job_id"))
+        self._channel.send({"t": "done", "id": task["id"]})
+
+    def _end(self, task: Message) -> None:
+        """End the job of a slot that is gone, unless it ended or was deleted meanwhile."""
+        holding = Holding(
+            self._settings.queue, task["slot"], task["job_id"], task["execution"], task["fence"], tuple(task["places"])
+        )
+        raw = self._redis.hgetall(self._door.keys.job(holding.job_id))
+        if not raw or raw.get(b"status") != b"started":
+            self._door.release(holding)
+            return
+        rules = self._rules()
+        worker = RqWorker(
+            self._settings.queue, task["worker"], self._redis, rules.serializer, self._settings.webhook_hosts
+        )
+        job = self._job(holding.job_id, raw, worker, rules)
+        act = self._act(task, rules, raw)
+        self._slow.conclude(worker, job, holding, act, sealed=task["sealed"])
+
+    def _job(self, job_id: str, raw: dict[bytes, bytes], worker: RqWorker, rules: Rules) -> Job:
+        try:
+            return build(job_id, raw, worker.name, self._redis, rules.serializer)
+        except Exception:
+            bare = {field: value for field, value in raw.items() if field in (b"data", b"origin", b"description")}
+            return build(job_id, bare, worker.name, self._redis, rules.serializer)
+
+    def _act(self, task: Message, rules: Rules, raw: dict[bytes, bytes]) -> Callable[[RqWorker, Job], None]:
+        how, execution, reason = task["how"], task["execution"], task["reason"]
+        try:
+            rules.functions.check_callbacks(raw)
+        except Refused as refusal:
+            how, reason = "bury", f"{reason} ({refusal})"
+        if how == "bury":
+            return lambda worker, job: worker.bury(job, execution, reason)
+        if how == "stop" and task["tries"] == 0:
+            return lambda worker, job: worker.stop(job, execution)
+        if how == "stop":
+            return lambda worker, job: worker.stop_without_callback(job, execution)
+        if how == "abandon" and task["tries"] == 0:
+            return lambda worker, job: worker.abandon(job, execution, reason)
+        return lambda worker, job: worker.fail_without_callback(job, execution, reason)
+
+    def _rules(self) -> Rules:
+        """As published; read again when the supervisor says so."""
+        if self._known is None:
+            found = self._door.read_document(self._settings.queue) or (0, QueueDocument(queue=self._settings.queue))
+            self._known = rules_of(*found, self._settings.payload_limit)
+        return self._known
+
+    def _pause(self, _error: Exception) -> None:
+        time.sleep(next(self._waits))
+
+

@@ -1,0 +1,60 @@
+"""RQ's registry maintenance, every ten minutes by one worker of a queue, under RQ's own lock.
+
+Two things come before RQ's code: jobs whose lease lapsed are reaped (so that onWorkerLost decides, not RQ's rule to fail
+them), and RQ's score of a job that still has its lease is renewed (so that RQ never fails a job that runs).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from headgate.gates.door import Door
+from rq import Queue
+from rq.group import Group
+from rq.registry import clean_registries
+from rq.utils import current_timestamp
+from rq.worker_registration import clean_worker_registry
+
+from headgate_worker import logs
+from headgate_worker.guarded_job import guarded
+from headgate_worker.rq_worker import RqWorker
+from headgate_worker.rules import Rules
+from headgate_worker.settings import Settings
+
+INTERVAL_SECONDS = 600
+WIP_SECONDS = 90
+
+
+def maintain(door: Door, connection: Any, settings: Settings, instance: str, rules: Rules) -> None:
+    """Does nothing while another worker has the lock."""
+    queue = Queue(
+        settings.queue, connection=connection, job_class=guarded(rules.functions), serializer=rules.serializer
+    )
+    if Group.acquire_maintenance_lock(connection, INTERVAL_SECONDS - 1):
+        Group.clean_registries(connection=connection)
+    if not queue.acquire_maintenance_lock():
+        return
+    try:
+        keep_leased(door, connection, settings.queue)
+        clean_registries(queue)
+        clean_worker_registry(queue)
+        worker = RqWorker(settings.queue, instance, connection, rules.serializer, settings.webhook_hosts)
+        queue.intermediate_queue.cleanup(worker, queue)
+    finally:
+        queue.release_maintenance_lock()
+    logs.get().debug("registries cleaned", queue=settings.queue)
+
+
+def keep_leased(door: Door, connection: Any, queue: str) -> None:
+    """Give every started entry that looks lapsed to RQ, but whose job our gates still hold, its 90 seconds again."""
+    keys, now = door.keys, current_timestamp()
+    lapsed = [entry.decode() for entry in connection.zrangebyscore(keys.wip(queue), 0, now)]
+    if not lapsed:
+        return
+    with connection.pipeline(transaction=False) as pipeline:
+        for entry in lapsed:
+            pipeline.zscore(keys.gate(queue, "held"), entry.rpartition(":")[2])
+        held = pipeline.execute()
+    still = {entry: now + WIP_SECONDS for entry, score in zip(lapsed, held, strict=True) if score is not None}
+    if still:
+        connection.zadd(keys.wip(queue), still, xx=True)

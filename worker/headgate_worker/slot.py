@@ -1,0 +1,239 @@
+"""A slot: one process, one job at a time. Finish the last job and claim the next in one round trip, run it, again.
+
+When there is nothing to start it tells the supervisor why and waits on its channel; it never asks the store again unbidden.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from headgate.errors import StoreFull, StoreUnavailable
+from headgate.gates.door import Door
+from headgate.gates.verbs import (
+    Claim,
+    ClaimAnswer,
+    Done,
+    Empty,
+    Finish,
+    Finished,
+    Grant,
+    Held,
+    KeysWanted,
+    NoPolicy,
+    Quarantine,
+    Returned,
+    Wait,
+)
+
+from headgate_worker import logs
+from headgate_worker.cells import Cell, Phase, Word, WorkerWord
+from headgate_worker.channel import Channel, Message
+from headgate_worker.endings import Endings
+from headgate_worker.fast_path import FastPath
+from headgate_worker.lane_keys import LaneKeys
+from headgate_worker.logs import JobLines
+from headgate_worker.rq_worker import RqWorker
+from headgate_worker.rules import Rules, rules_of
+from headgate_worker.settings import Settings
+
+_PHASE, _TRIPS, _PLAIN, _PLAIN_US = int(Word.PHASE), int(Word.TRIPS), int(Word.PLAIN), int(Word.PLAIN_US)
+_QUIT, _DRAINING, _IDLE_SLOTS = int(Word.QUIT), int(WorkerWord.DRAINING), int(WorkerWord.IDLE_SLOTS)
+
+
+class Slot:
+    """`fast` and `endings` run jobs; this class talks: to the gates about claims, to the supervisor about waiting."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        name: str,
+        instance: str,
+        door: Door,
+        cell: Cell,
+        worker_words: memoryview,
+        channel: Channel,
+        lines: JobLines,
+        keys: LaneKeys,
+    ) -> None:
+        self._settings = settings
+        self._name = name
+        self._instance = instance
+        self._door = door
+        self._cell = cell
+        self._words = cell.words
+        self._worker_words = worker_words
+        self._channel = channel
+        self._lines = lines
+        self._keys = keys
+        self._rules: Rules | None = None
+        self._prefix = secrets.token_hex(8)
+        self._claims = 0
+        self.fast: FastPath
+        self.endings: Endings
+
+    def work(self) -> None:
+        """Until the supervisor wants this slot to leave, or is gone."""
+        finish: Finish | None = None
+        claim = self._next_claim()
+        while not self._leaving():
+            finished, answer = self._ask(finish, claim)
+            finish = None
+            claim = self._next_claim()
+            if type(answer) is Grant:
+                if answer.more and self._worker_words[_IDLE_SLOTS]:
+                    self._channel.send({"t": "more"})
+                finish = self._hand_back(answer) if self._leaving() else self._run(answer)
+            elif type(answer) is KeysWanted:
+                claim = self._next_claim(self._lane_keys(answer))
+            elif finished is not Finished.SLOW:
+                self._wait(_why(answer))
+        if finish is not None:
+            self._finish(finish)
+        self._lines.flush()
+        self._cell.clear(Phase.IDLE)
+
+    def store_down(self, error: Exception) -> None:
+        """Tell the supervisor and wait until it has renewed our leases again; a supervisor that is gone ends us."""
+        self._lines.flush()
+        self._channel.send({"t": "down", "why": str(error)})
+        self._await_word()
+
+    def _ask(self, finish: Finish | None, claim: Claim) -> tuple[Finished | None, ClaimAnswer | None]:
+        """One round trip. The same finish and the same nonce again and again while the store is away."""
+        self._words[_PHASE] = Phase.ASKING
+        while True:
+            try:
+                self._words[_TRIPS] += 1
+                if finish is None:
+                    return None, self._door.claim(claim)
+                finished, answer = self._door.finish_claim(finish, claim)
+                self._ended(finish, finished)
+                return finished, answer
+            except StoreFull as error:
+                return None, self._full(finish, error)
+            except StoreUnavailable as error:
+                self.store_down(error)
+            self._words[_PHASE] = Phase.ASKING
+
+    def _full(self, finish: Finish | None, error: Exception) -> ClaimAnswer | None:
+        """Above maxmemory: what ran is finished all the same, nothing is claimed."""
+        if finish is not None:
+            self._finish(finish)
+        return Wait("store.full", None, 0)
+
+    def _finish(self, finish: Finish) -> None:
+        self._words[_PHASE] = Phase.ASKING
+        while True:
+            try:
+                self._words[_TRIPS] += 1
+                self._ended(finish, self._door.finish(finish))
+                return
+            except StoreUnavailable as error:
+                self.store_down(error)
+
+    def _ended(self, finish: Finish, finished: Finished) -> None:
+        """What became of the last run: counted and logged once the store has said so."""
+        if finished is Finished.SLOW:
+            self.fast.slowly()
+            return
+        run, words = self.fast.last, self._words
+        if run is None:
+            words[Word.RETURNED] += 1
+            return
+        if finished is Finished.OK:
+            succeeded = type(finish.outcome) is Done
+            words[Word.SUCCEEDED if succeeded else Word.DEFERRED] += 1
+            if succeeded:
+                words[_PLAIN] += 1
+                words[_PLAIN_US] += int(run.seconds * 1e6)
+            outcome = "ok" if succeeded else "limited"
+        else:
+            words[Word.LOST] += 1
+            outcome = "lost"
+        self._lines.end(run.grant.job_id, run.function, run.seconds, outcome)
+        self.fast.last = None
+        self._cell.clear(Phase.ASKING)
+
+    def _hand_back(self, grant: Grant) -> Finish:
+        """Granted while the order to leave was on its way."""
+        self.fast.last = None
+        return Finish(
+            self._settings.queue, self._name, grant.job_id, grant.execution, grant.fence, Returned(), grant.places
+        )
+
+    def _run(self, grant: Grant) -> Finish | None:
+        rules = self._rules
+        try:
+            if rules is None or rules.revision != grant.revision:
+                rules = self._rules_now(grant.revision)
+            return self.fast.run(grant, rules)
+        except BaseException:
+            # The job's alarm rang between its last line and ours, or its hash is garbage: it fails, the slot goes on.
+            if self.fast.last is None:
+                raise
+            return self.endings.failed(self.fast.last, sys.exc_info())
+
+    def _rules_now(self, revision: int = -1) -> Rules:
+        """The rules of the policy as published now. A policy deleted under a running grant leaves the last ones."""
+        if self._rules is not None and self._rules.revision == revision:
+            return self._rules
+        while True:
+            try:
+                found = self._door.read_document(self._settings.queue)
+                break
+            except StoreUnavailable as error:
+                self.store_down(error)
+        if found is not None:
+            self._rules = rules_of(*found, self._settings.payload_limit)
+        if self._rules is None:
+            from headgate.model.documents import QueueDocument
+
+            self._rules = rules_of(0, QueueDocument(queue=self._settings.queue), self._settings.payload_limit)
+        return self._rules
+
+    def _lane_keys(self, wanted: KeysWanted) -> dict[str, str | None]:
+        while True:
+            try:
+                return self._keys.read(wanted.job_ids, self._rules_now().key_field)
+            except RqWorker.store_errors() as error:
+                self.store_down(error)
+
+    def _next_claim(self, lane_keys: dict[str, str | None] | None = None) -> Claim:
+        self._claims += 1
+        execution = f"{self._prefix}{self._claims:016x}"
+        return Claim(self._settings.queue, self._name, self._instance, execution, execution, lane_keys or {})
+
+    def _leaving(self) -> bool:
+        return bool(self._words[_QUIT] or self._worker_words[_DRAINING] or self._channel.closed)
+
+    def _wait(self, why: Message) -> None:
+        self._lines.flush()
+        self.fast.idle()
+        self._cell.clear(Phase.IDLE)
+        self._channel.send({"t": "idle", **why})
+        self._await_word()
+
+    def _await_word(self) -> None:
+        """Any message wakes; the end of the supervisor ends us through `_leaving`."""
+        while not self._channel.receive(wait=True) and not self._channel.closed:
+            pass
+
+
+def _why(answer: Any) -> Message:
+    """An answer that starts nothing, for the supervisor."""
+    if type(answer) is Empty:
+        return {"why": "empty", "length": answer.length}
+    if type(answer) is Wait:
+        return {"why": "wait", "blocker": answer.blocker, "open_at": answer.open_at, "holders": answer.holders}
+    if type(answer) is Held:
+        return {"why": "suspended" if answer.suspended else "held"}
+    if type(answer) is NoPolicy:
+        return {"why": "nopolicy"}
+    if type(answer) is Quarantine:
+        return {"why": "quarantine", "until": answer.until}
+    return {"why": "none"}
+
+
