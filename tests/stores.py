@@ -44,7 +44,7 @@ def redis_binary() -> str:
 
 
 class StoreServer:
-    """One server on a free loopback port that it keeps over `kill` and `start`; persists only what `options` ask for."""
+    """One server on a free loopback port kept over `kill` and `start`; persists only what `options` ask for."""
 
     def __init__(self, binary: str, folder: Path, *options: str) -> None:
         self.port = free_port()
