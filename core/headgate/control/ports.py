@@ -1,4 +1,4 @@
-"""What reconcile needs of the world: a cluster of objects, stores of gates, a clock. Real and in-memory ones pass the same tests."""
+"""What reconcile needs of the world: a cluster of objects, stores of gates, a clock."""
 
 from __future__ import annotations
 

@@ -72,5 +72,13 @@ class WorkerTemplate(Declared):
     """Pod spec; Headgate adds what the worker needs and refuses what would lend it other rights."""
 
     def pod_spec(self) -> dict[str, Any]:
-        """The spec as it was written, unknown fields included."""
-        return self.spec.model_dump(exclude_unset=True, exclude_none=True, mode="json") if self.spec else {}
+        """The spec as it was written, unknown fields included; null is absent, as for the API server."""
+        written = self.spec.model_dump(exclude_unset=True, mode="json") if self.spec else {}
+        spec: dict[str, Any] = _without_nulls(written)
+        return spec
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nulls(below) for name, below in value.items() if below is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
