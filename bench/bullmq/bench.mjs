@@ -1,0 +1,46 @@
+// BullMQ's side of the throughput bench: `node bench.mjs fill|work PORT KIND JOBS WARM CONCURRENCY LEDGER`.
+// The ledger is one byte a job; it is written to its file when WARM jobs have run and when all have.
+import { closeSync, openSync, writeSync } from "node:fs";
+import { Queue, Worker } from "bullmq";
+
+const [mode, port, kind, ...numbers] = process.argv.slice(2);
+const ledgerPath = numbers.pop();
+const [jobs, warm, concurrency] = numbers.map(Number);
+const connection = { host: "127.0.0.1", port: Number(port), maxRetriesPerRequest: null };
+const CHUNK = 1000;
+
+async function fill() {
+  const queue = new Queue("bench", { connection });
+  for (let first = 0; first < jobs; first += CHUNK) {
+    const size = Math.min(CHUNK, jobs - first);
+    await queue.addBulk(Array.from({ length: size }, (_, n) => ({ name: "job", data: { number: first + n } })));
+  }
+  await queue.close();
+}
+
+async function work() {
+  const ticks = new Uint8Array(jobs);
+  const file = openSync(ledgerPath, "r+");
+  let ran = 0;
+  const tick = (number) => {
+    ticks[number] += 1;
+    ran += 1;
+    if (ran === warm || ran >= jobs) writeSync(file, ticks, 0, jobs, 0);
+  };
+  let client;
+  const noop = async (job) => tick(job.data.number);
+  const incr = async (job) => {
+    await client.incr("bench:incr");
+    tick(job.data.number);
+  };
+  const worker = new Worker("bench", kind === "incr" ? incr : noop, { connection, concurrency, autorun: false });
+  client = await worker.client;
+  process.once("SIGTERM", async () => {
+    await worker.close();
+    closeSync(file);
+    process.exit(0);
+  });
+  await worker.run();
+}
+
+await (mode === "fill" ? fill() : work());
