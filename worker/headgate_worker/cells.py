@@ -47,6 +47,7 @@ class Word(IntEnum):
     WAIT_US = 25
     WAITS = 26
     TRIPS = 27  # round trips to the store
+    CLAIMS = 28  # number of the claim that is on its way: with the slot's prefix its nonce
     JOB_BUCKETS = 32
     WAIT_BUCKETS = 48
 

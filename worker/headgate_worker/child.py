@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from functools import cache
 from typing import Any
 
-from headgate.gates import client
 from headgate.gates.door import Door
 
+from headgate.gates import client
 from headgate_worker.cells import Phase
 from headgate_worker.channel import Channel, Message
 from headgate_worker.clerk import Clerk
@@ -35,7 +34,6 @@ def _slot(template: Template, request: Message, channel: Channel) -> Slot:
     settings, name = template.settings, request["name"]
     cell = template.cells.slot(request["index"])
     cell.clear(Phase.STARTING)
-    channel.send({"t": "up", "pid": os.getpid()})
     show_worker_id(name)
     door = Door(current_store_url(settings), settings.prefix)
     connect = connection(settings)

@@ -1,8 +1,8 @@
 """The clerk: a child of the template that does RQ's work for which no slot is at hand.
 
-It ends the jobs of slots that died (their callbacks are user code, so the supervisor must not), promotes due jobs, and runs
-RQ's registry maintenance. If a callback kills it, the supervisor starts another and the task is tried again without
-callbacks.
+It ends the jobs of slots that died (their callbacks are user code, so the supervisor must not), promotes due jobs, and
+runs RQ's registry maintenance. If a callback kills it, the supervisor starts another and the task is tried again
+without callbacks.
 """
 
 from __future__ import annotations
@@ -10,15 +10,16 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
+
+from rq.job import Job
 
 from headgate.errors import StoreUnavailable
 from headgate.gates import client
 from headgate.gates.door import Door
-from headgate.gates.verbs import Holding
+from headgate.gates.verbs import Finish, Finished, Holding, Lost
 from headgate.model.documents import QueueDocument
-from rq.job import Job
-
 from headgate_worker import logs
 from headgate_worker.channel import Channel, Message
 from headgate_worker.due_jobs import DueJobs
@@ -30,8 +31,6 @@ from headgate_worker.rules import Rules, rules_of
 from headgate_worker.settings import Settings, current_store_url
 from headgate_worker.slow_path import SlowPath
 
-ABANDONED = "Moved to FailedJobRegistry, due to AbandonedJobError: the lease of its worker lapsed"
-
 
 class Clerk:
     """Tasks come over the channel: `{"id", "do": "end" | "maintain", ...}`; each is answered `{"t": "done", "id"}`."""
@@ -42,7 +41,7 @@ class Clerk:
         self._instance = instance
         self._channel = channel
         self._door = Door(url, settings.prefix)
-        self._redis = client.connect(url)
+        self._redis: Any = client.connect(url)
         self._slow = SlowPath(self._door, lambda: self._redis, self._pause)
         self._waits = client.backoff()
         self._due = DueJobs(settings.queue, self._redis, instance)
@@ -66,7 +65,7 @@ class Clerk:
         try:
             self._due.tick(self._rules().serializer)
             self._waits = client.backoff()
-        except (StoreUnavailable, *RqWorker.store_errors()):
+        except (StoreUnavailable, *client.UNREACHABLE):
             time.sleep(next(self._waits))
         except Exception:
             logs.get().exception("due jobs could not be promoted, trying again")
@@ -79,7 +78,7 @@ class Clerk:
                 self._end(task)
             else:
                 maintain(self._door, self._redis, self._settings, self._instance, self._rules())
-        except (StoreUnavailable, *RqWorker.store_errors()) as error:
+        except (StoreUnavailable, *client.UNREACHABLE) as error:
             self._channel.send({"t": "again", "id": task["id"], "why": str(error)})
             return
         except Exception:
@@ -91,9 +90,11 @@ class Clerk:
         holding = Holding(
             self._settings.queue, task["slot"], task["job_id"], task["execution"], task["fence"], tuple(task["places"])
         )
-        raw = self._redis.hgetall(self._door.keys.job(holding.job_id))
+        raw: dict[bytes, bytes] = self._redis.hgetall(self._door.keys.job(holding.job_id))
         if not raw or raw.get(b"status") != b"started":
             self._door.release(holding)
+            return
+        if task["how"] == "recover" and not self._still_lost(task, holding):
             return
         rules = self._rules()
         worker = RqWorker(
@@ -101,7 +102,19 @@ class Clerk:
         )
         job = self._job(holding.job_id, raw, worker, rules)
         act = self._act(task, rules, raw)
+        if task["sealed"]:
+            holding = replace(holding, slot="", fence=0, places=())
         self._slow.conclude(worker, job, holding, act, sealed=task["sealed"])
+
+    def _still_lost(self, task: Message, holding: Holding) -> bool:
+        """A slot died while RQ's code ended its job. It did not end: the policy decides, as for any lost process."""
+        finish = Finish(
+            holding.queue, holding.slot, holding.job_id, holding.execution, holding.fence, Lost(), holding.places
+        )
+        finished = self._door.finish(finish)
+        task["how"] = "bury" if finished is Finished.POISON else "fail"
+        task["sealed"] = True
+        return finished in (Finished.FAILED, Finished.POISON)
 
     def _job(self, job_id: str, raw: dict[bytes, bytes], worker: RqWorker, rules: Rules) -> Job:
         try:
@@ -129,11 +142,10 @@ class Clerk:
     def _rules(self) -> Rules:
         """As published; read again when the supervisor says so."""
         if self._known is None:
-            found = self._door.read_document(self._settings.queue) or (0, QueueDocument(queue=self._settings.queue))
-            self._known = rules_of(*found, self._settings.payload_limit)
+            found = self._door.read_document(self._settings.queue)
+            revision, document = found or (0, QueueDocument(queue=self._settings.queue))
+            self._known = rules_of(revision, document, self._settings.payload_limit)
         return self._known
 
     def _pause(self, _error: Exception) -> None:
         time.sleep(next(self._waits))
-
-

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from rq.job import Job
@@ -35,10 +35,11 @@ class DueJobs(RQScheduler):  # type: ignore[misc]
         self._queue = queue
         self._lock = self.get_locking_key(queue)
         self._owner = False
+        self.last_heartbeat: datetime
         self._serializer_in_use: Any = None
 
     def seconds_to_next(self, now: float) -> float:
-        """The owner looks right after each second begins (RQ's due times are whole seconds), others try now and then."""
+        """The owner looks right after each second begins (RQ's due times are whole), others try now and then."""
         return math.floor(now) + 1.002 - now if self._owner else TRY_SECONDS
 
     def tick(self, serializer: Any) -> None:
@@ -81,7 +82,9 @@ class DueJobs(RQScheduler):  # type: ignore[misc]
             try:
                 Job.fetch(job_id, connection=self._connection, serializer=self.serializer)
             except Exception:
-                logs.get().error("a due job cannot be read, it is in the failed registry now", id=job_id, error=str(error))
+                logs.get().error(
+                    "a due job cannot be read, it is in the failed registry now", id=job_id, error=str(error)
+                )
                 with self._connection.pipeline() as pipeline:
                     registry.remove(job_id, pipeline=pipeline)
                     failed = registry.key.replace(":scheduled:", ":failed:", 1)

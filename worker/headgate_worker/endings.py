@@ -41,7 +41,7 @@ class Endings:
 
     def succeeded(self, run: Run) -> None:
         """Returned a value, but RQ has more to do than to store it. A success callback may still fail the job."""
-        succeeded = []
+        succeeded: list[bool] = []
 
         def act(worker: RqWorker, job: Job) -> None:
             succeeded[:] = [worker.succeed(job, run.grant.execution, run.value)]
@@ -84,8 +84,12 @@ class Endings:
             job = built(run.job)
         except Exception as error:
             reason = f"PayloadRefused: the job's hash cannot be read: {error}"
-            raw = {field: value for field, value in run.grant.job.items() if field in (b"data", b"origin", b"description")}
-            job = build(run.grant.job_id, raw, self._worker(run.rules.serializer).name, self._connect(), run.rules.serializer)
+            raw = {
+                field: value for field, value in run.grant.job.items() if field in (b"data", b"origin", b"description")
+            }
+            job = build(
+                run.grant.job_id, raw, self._worker(run.rules.serializer).name, self._connect(), run.rules.serializer
+            )
             return job, lambda worker, bare: worker.bury(bare, run.grant.execution, reason)
         job.started_at = run.started_at()
         return job, act

@@ -1,7 +1,7 @@
 """One granted job, from its stored hash to what is told to the gates: the code that runs for every job.
 
-A plain success becomes a `Finish`, which goes to the store together with the next claim. Everything else is ended here by
-RQ's own code and answers None.
+A plain success becomes a `Finish`, which goes to the store together with the next claim. Everything else is ended here
+by RQ's own code and answers None.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import time
 from base64 import b64encode
 from typing import Any
 
-from headgate.gates.verbs import Deferred, Done, Finish, Grant, Outcome
 from rq.defaults import DEFAULT_RESULT_TTL, UNSERIALIZABLE_RETURN_VALUE_PAYLOAD
 from rq.exceptions import DeserializationError
 from rq.job import Retry, _current_job
 from rq.timeouts import JobTimeoutException
 
+from headgate.gates.verbs import Deferred, Done, Finish, Grant, Outcome
 from headgate_worker import job_api
 from headgate_worker.cells import SECONDS_BUCKETS, Cell, Word, pack
 from headgate_worker.clock import Stamps, parse_iso
@@ -31,7 +31,12 @@ from headgate_worker.runs import Run
 from headgate_worker.settings import show_job_id
 from headgate_worker.timeouts import SECOND, Alarm, effective_timeout, kill_after
 
-_GRANTED, _WAITS, _WAIT_US, _WAIT_BUCKETS = int(Word.GRANTED), int(Word.WAITS), int(Word.WAIT_US), int(Word.WAIT_BUCKETS)
+_GRANTED, _WAITS, _WAIT_US, _WAIT_BUCKETS = (
+    int(Word.GRANTED),
+    int(Word.WAITS),
+    int(Word.WAIT_US),
+    int(Word.WAIT_BUCKETS),
+)
 _JOB_US, _JOB_BUCKETS = int(Word.JOB_US), int(Word.JOB_BUCKETS)
 _SPECIAL = (b"success_callback_name", b"repeats_left", b"rate_limit_key", b"webhooks")
 """Non-empty, each of these makes even a success RQ's own business."""
@@ -65,14 +70,16 @@ class FastPath:
         error = exc_info[1]
         self._alarm.silence()
         if isinstance(error, Refused):
-            return self._endings.refused(run, error)
+            self._endings.refused(run, error)
+            return None
         self._count_run(run, time.time())
         if isinstance(error, job_api.RateLimited) and not self._endings.bounced_too_often(run):
             return self._finish(run, Deferred(error.scope, int(error.retry_after * 1000)))
-        return self._endings.failed(run, exc_info)
+        self._endings.failed(run, exc_info)
+        return None
 
     def _call(self, run: Run) -> ExcInfo | None:
-        """Read the payload and call the function: both are the job's own code. What it raised, None when it returned."""
+        """Read the payload and call the function: both run the job's code. What it raised, None when it returned."""
         exc_info = None
         token = _current_job.set(run.job)
         job_api.set_fence(run.grant.fence)
@@ -133,7 +140,8 @@ class FastPath:
         special = result_ttl == 0 or isinstance(run.value, Retry) or any(raw.get(field) for field in _SPECIAL)
         if special or (is_built(run.job) and was_changed(run.job)):
             self._alarm.silence()
-            return self._endings.succeeded(run)
+            self._endings.succeeded(run)
+            return None
         iso = self._stamps.iso
         changes = {BOUNCES: b"0"} if raw.get(_BOUNCES) else _NOTHING
         return self._finish(run, Done(self._result(run), result_ttl, iso(run.began), iso(ended), changes))
@@ -177,4 +185,3 @@ def bucket(seconds: float) -> int:
         if seconds <= bound:
             return index
     return len(SECONDS_BUCKETS)
-

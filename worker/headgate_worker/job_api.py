@@ -23,11 +23,11 @@ class RateLimited(Exception):
 
 
 def current_fence() -> int:
-    """The running job's fence: it grows with every grant, so a store of yours can refuse an older one. 0 outside a job."""
+    """The running job's fence: it grows with every grant, so your own store can refuse older ones. 0 outside a job."""
     return _fence
 
 
 def set_fence(fence: int) -> None:
     """Called by the slot before and after a job."""
-    global _fence  # noqa: PLW0603 - one job runs in a process at a time
+    global _fence
     _fence = fence

@@ -1,20 +1,20 @@
 """RQ's registry maintenance, every ten minutes by one worker of a queue, under RQ's own lock.
 
-Two things come before RQ's code: jobs whose lease lapsed are reaped (so that onWorkerLost decides, not RQ's rule to fail
-them), and RQ's score of a job that still has its lease is renewed (so that RQ never fails a job that runs).
+Before RQ's code the score of every job that our gates still hold is renewed, so that RQ never fails a job that runs,
+nor one whose lease lapsed: of that, the next renewal's reap and onWorkerLost decide.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from headgate.gates.door import Door
 from rq import Queue
 from rq.group import Group
 from rq.registry import clean_registries
 from rq.utils import current_timestamp
 from rq.worker_registration import clean_worker_registry
 
+from headgate.gates.door import Door
 from headgate_worker import logs
 from headgate_worker.guarded_job import guarded
 from headgate_worker.rq_worker import RqWorker
@@ -53,7 +53,7 @@ def keep_leased(door: Door, connection: Any, queue: str) -> None:
         return
     with connection.pipeline(transaction=False) as pipeline:
         for entry in lapsed:
-            pipeline.zscore(keys.gate(queue, "held"), entry.rpartition(":")[2])
+            pipeline.zscore(keys.gate(queue, "held"), entry)
         held = pipeline.execute()
     still = {entry: now + WIP_SECONDS for entry, score in zip(lapsed, held, strict=True) if score is not None}
     if still:

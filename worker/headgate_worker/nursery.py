@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable, Sequence
 
 from headgate.gates import client
-
 from headgate_worker import logs
 from headgate_worker.cells import Cells
 from headgate_worker.channel import Channel, Message
@@ -93,7 +92,9 @@ class Nursery:
             return
         for message in channel.receive():
             if "forked" in message:
-                self._asked.pop(message["forked"], lambda _pid: None)(message["pid"])
+                forked = self._asked.pop(message["forked"], None)
+                if forked is not None:
+                    forked(message["pid"])
             elif "failed" in message:
                 self._gone(message["failed"])
                 return

@@ -56,11 +56,14 @@ def serializer_for(payload: Literal["Any", "Plain", "JSON"]) -> Any:
 
 
 def reader(payload: Literal["Any", "Plain", "JSON"], limit: int) -> Callable[[Mapping[bytes, bytes]], Payload]:
-    """A function that reads a job hash's `data` under a payload rule and a limit in bytes (both as stored and unpacked).
+    """A function that reads a job hash's `data` under a payload rule and a limit in bytes, as stored and unpacked.
 
     It raises `Refused`; under Any also whatever unpickling raises, which is RQ's own failure.
     """
-    loads = {"Any": pickle.loads, "Plain": PlainSerializer.loads, "JSON": json.loads}[payload]
+    readers: dict[str, Callable[[bytes], Any]] = {
+        "Any": pickle.loads, "Plain": PlainSerializer.loads, "JSON": json.loads,
+    }  # fmt: skip
+    loads = readers[payload]
     small = limit // SAFE_RATIO
 
     def read(job: Mapping[bytes, bytes]) -> Payload:
@@ -115,7 +118,9 @@ def _checked(value: Any) -> Payload:
     if not isinstance(name, str) or not isinstance(args, list | tuple) or not isinstance(kwargs, dict):
         raise Refused("PayloadRefused", "the payload is not [function, instance, args, kwargs]")
     if instance is not None:
-        raise Refused("PayloadRefused", f"{name} is a method of an instance; only functions run under this payload rule")
+        raise Refused(
+            "PayloadRefused", f"{name} is a method of an instance; only functions run under this payload rule"
+        )
     return name, None, args, kwargs
 
 

@@ -18,7 +18,7 @@ def adopt_orphans() -> bool:
 
     False where the kernel cannot (not Linux): then a slot's death is seen by its closed channel, without exit status.
     """
-    global ADOPTED  # noqa: PLW0603 - a property of this process
+    global ADOPTED
     ADOPTED = _prctl(PR_SET_CHILD_SUBREAPER, 1)
     return ADOPTED
 

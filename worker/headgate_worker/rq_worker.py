@@ -11,21 +11,20 @@ from rq.callbacks import execute_failure_callback
 from rq.exceptions import AbandonedJobError
 from rq.executions import Execution
 from rq.job import Job
-from rq.worker.worker_classes import Worker as _W
+from rq.worker.worker_classes import Worker
 
+from headgate.gates.client import UNREACHABLE
 from headgate_worker.webhooks import guard
 
 ExcInfo = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
 
 
-class RqWorker(_W):  # type: ignore[misc]
+class RqWorker(Worker):  # type: ignore[misc]
     """One slot in RQ's eyes. It never dequeues, registers or beats: the gates and the supervisor do that."""
 
     log_result_lifespan = False
 
-    def __init__(
-        self, queue: str, name: str, connection: Any, serializer: Any, webhook_hosts: tuple[str, ...]
-    ) -> None:
+    def __init__(self, queue: str, name: str, connection: Any, serializer: Any, webhook_hosts: tuple[str, ...]) -> None:
         super().__init__([queue], name=name, connection=connection, serializer=serializer, prepare_for_work=False)
         self.log_job_description = False
         self.queue: Queue = self.queues[0]
@@ -52,7 +51,7 @@ class RqWorker(_W):  # type: ignore[misc]
         record = self.execution_of(job, execution)
         try:
             self._finalize_success(job, self.queue, record, value)
-        except self.store_errors():
+        except UNREACHABLE:  # the outcome is unknown, not a failure
             raise
         except BaseException:
             self._finalize_failure(job, self.queue, record, sys.exc_info())
@@ -97,10 +96,3 @@ class RqWorker(_W):  # type: ignore[misc]
         except Exception:
             self.log.exception("failure callback of abandoned job %s raised", job.id)
         self.fail_without_callback(job, execution, reason)
-
-    @staticmethod
-    def store_errors() -> tuple[type[BaseException], ...]:
-        """What RQ's code raises when the store cannot be reached: then the outcome is unknown, not a failure."""
-        from headgate.gates.client import UNREACHABLE
-
-        return UNREACHABLE

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from headgate.gates.verbs import Grant, Holding
-
 from headgate_worker.rules import Rules
 
 

@@ -46,7 +46,8 @@ class Settings:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Settings:
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in data.items()})
+        lists = {"preload": tuple(data["preload"]), "webhook_hosts": tuple(data["webhook_hosts"])}
+        return cls(**{**data, **lists})
 
 
 def load(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> Settings:
@@ -120,7 +121,9 @@ def _read_url(path: str) -> str:
         url = Path(path).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not text"
-        raise InvalidInput(f"HEADGATE_STORE_URL_FILE={path}: {reason}; mount the Secret that holds key `url`") from error
+        raise InvalidInput(
+            f"HEADGATE_STORE_URL_FILE={path}: {reason}; mount the Secret that holds key `url`"
+        ) from error
     return _checked(url, f"the URL in HEADGATE_STORE_URL_FILE={path}")
 
 

@@ -1,16 +1,16 @@
 """A slot: one process, one job at a time. Finish the last job and claim the next in one round trip, run it, again.
 
-When there is nothing to start it tells the supervisor why and waits on its channel; it never asks the store again unbidden.
+When there is nothing to start it tells the supervisor why and waits on its channel; it never asks again unbidden.
 """
 
 from __future__ import annotations
 
 import secrets
 import sys
-from collections.abc import Callable
 from typing import Any
 
 from headgate.errors import StoreFull, StoreUnavailable
+from headgate.gates.client import UNREACHABLE
 from headgate.gates.door import Door
 from headgate.gates.verbs import (
     Claim,
@@ -27,19 +27,18 @@ from headgate.gates.verbs import (
     Returned,
     Wait,
 )
-
-from headgate_worker import logs
+from headgate.model.documents import QueueDocument
 from headgate_worker.cells import Cell, Phase, Word, WorkerWord
 from headgate_worker.channel import Channel, Message
 from headgate_worker.endings import Endings
 from headgate_worker.fast_path import FastPath
 from headgate_worker.lane_keys import LaneKeys
 from headgate_worker.logs import JobLines
-from headgate_worker.rq_worker import RqWorker
 from headgate_worker.rules import Rules, rules_of
 from headgate_worker.settings import Settings
 
 _PHASE, _TRIPS, _PLAIN, _PLAIN_US = int(Word.PHASE), int(Word.TRIPS), int(Word.PLAIN), int(Word.PLAIN_US)
+_CLAIMS = int(Word.CLAIMS)
 _QUIT, _DRAINING, _IDLE_SLOTS = int(Word.QUIT), int(WorkerWord.DRAINING), int(WorkerWord.IDLE_SLOTS)
 
 
@@ -76,6 +75,7 @@ class Slot:
 
     def work(self) -> None:
         """Until the supervisor wants this slot to leave, or is gone."""
+        self._channel.send({"t": "up", "prefix": self._prefix})
         finish: Finish | None = None
         claim = self._next_claim()
         while not self._leaving():
@@ -125,6 +125,7 @@ class Slot:
         return Wait("store.full", None, 0)
 
     def _finish(self, finish: Finish) -> None:
+        self._words[_CLAIMS] = 0
         self._words[_PHASE] = Phase.ASKING
         while True:
             try:
@@ -174,7 +175,8 @@ class Slot:
             # The job's alarm rang between its last line and ours, or its hash is garbage: it fails, the slot goes on.
             if self.fast.last is None:
                 raise
-            return self.endings.failed(self.fast.last, sys.exc_info())
+            self.endings.failed(self.fast.last, sys.exc_info())
+            return None
 
     def _rules_now(self, revision: int = -1) -> Rules:
         """The rules of the policy as published now. A policy deleted under a running grant leaves the last ones."""
@@ -186,23 +188,22 @@ class Slot:
                 break
             except StoreUnavailable as error:
                 self.store_down(error)
-        if found is not None:
-            self._rules = rules_of(*found, self._settings.payload_limit)
-        if self._rules is None:
-            from headgate.model.documents import QueueDocument
-
-            self._rules = rules_of(0, QueueDocument(queue=self._settings.queue), self._settings.payload_limit)
+        if found is None and self._rules is not None:
+            return self._rules
+        number, document = found or (0, QueueDocument(queue=self._settings.queue))
+        self._rules = rules_of(number, document, self._settings.payload_limit)
         return self._rules
 
     def _lane_keys(self, wanted: KeysWanted) -> dict[str, str | None]:
         while True:
             try:
                 return self._keys.read(wanted.job_ids, self._rules_now().key_field)
-            except RqWorker.store_errors() as error:
+            except UNREACHABLE as error:
                 self.store_down(error)
 
     def _next_claim(self, lane_keys: dict[str, str | None] | None = None) -> Claim:
         self._claims += 1
+        self._words[_CLAIMS] = self._claims
         execution = f"{self._prefix}{self._claims:016x}"
         return Claim(self._settings.queue, self._name, self._instance, execution, execution, lane_keys or {})
 
@@ -235,5 +236,3 @@ def _why(answer: Any) -> Message:
     if type(answer) is Quarantine:
         return {"why": "quarantine", "until": answer.until}
     return {"why": "none"}
-
-

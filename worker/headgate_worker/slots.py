@@ -51,6 +51,11 @@ class Slot:
     deaths: int = 0
     waiting: Message | None = None
     leaving: bool = False
+    prefix: str = ""
+
+    def nonce(self, claims: int) -> str | None:
+        """Of its claim number `claims`, None while it has not said its prefix."""
+        return f"{self.prefix}{claims:016x}" if self.prefix and claims else None
 
     def held(self) -> Held | None:
         """What it runs, None when nothing."""
@@ -154,7 +159,7 @@ class Slots:
         if channel is None:
             return
         slot.state, slot.channel, slot.kill, slot.leaving, slot.waiting = State.STARTING, channel, None, False, None
-        slot.pid = 0
+        slot.pid, slot.prefix = 0, ""
         self.loop.watch(channel, lambda: self._read(slot, channel))
 
     def _born(self, slot: Slot, pid: int) -> None:

@@ -10,11 +10,12 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-from headgate.errors import StoreUnavailable
-from headgate.gates.door import Door
-from headgate.gates.verbs import Holding
 from rq.job import Job
 
+from headgate.errors import StoreUnavailable
+from headgate.gates.client import UNREACHABLE
+from headgate.gates.door import Door
+from headgate.gates.verbs import Holding
 from headgate_worker import logs
 from headgate_worker.rq_worker import RqWorker
 
@@ -48,7 +49,7 @@ class SlowPath:
                         continue
                 self._door.release(holding)
                 return True
-            except (StoreUnavailable, *RqWorker.store_errors()) as error:
+            except (StoreUnavailable, *UNREACHABLE) as error:
                 certain = False
                 self._wait(error)
 
@@ -57,13 +58,13 @@ class SlowPath:
         while True:
             try:
                 return call()
-            except RqWorker.store_errors() as error:
+            except UNREACHABLE as error:
                 self._wait(error)
 
     def _act(self, worker: RqWorker, job: Job, holding: Holding, act: Act) -> None:
         try:
             act(worker, job)
-        except RqWorker.store_errors():
+        except UNREACHABLE:
             raise
         except BaseException as error:
             logs.get().exception("RQ's code could not end a job, it fails", id=job.id)
@@ -71,6 +72,6 @@ class SlowPath:
                 worker.fail_without_callback(job, holding.execution, f"its ending failed: {error!r}")
 
     def _unended(self, holding: Holding) -> bool:
-        """Whether RQ's record of the execution is still there: its code deletes it in the transaction that ends a job."""
+        """Whether RQ's record of the execution is still there: its code deletes it in the step that ends a job."""
         key = f"{self._door.keys.prefix}:execution:{holding.job_id}:{holding.execution}"
         return bool(self._connection().exists(key))

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from headgate.errors import StoreUnavailable
-from headgate.gates import client
 from headgate.gates.door import Door
 
+from headgate.errors import StoreUnavailable
+from headgate.gates import client
 from headgate_worker import logs
 from headgate_worker.loop import Loop
 from headgate_worker.settings import Settings, current_store_url

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _signal
 import signal
 import time
 from types import FrameType
@@ -20,7 +19,7 @@ SECOND = 1_000_000_000
 
 
 class Alarm:
-    """`arm` before a job, `disarm` after it. The alarm itself is left to the next `arm`: an early one finds nothing due.
+    """`arm` before a job, `disarm` after it. The alarm itself is left to the next `arm`; a late one finds nothing due.
 
     The supervisor sends SIGALRM again when a job outlives its timeout, for code that uses the alarm for itself.
     """
@@ -32,7 +31,7 @@ class Alarm:
 
     def arm(self, seconds: int, now_ns: int) -> None:
         """`seconds` <= 0: no timeout."""
-        if _signal.getsignal(_signal.SIGALRM) != self._rang:
+        if signal.getsignal(signal.SIGALRM) != self._rang:
             signal.signal(signal.SIGALRM, self._rang)
         if seconds > 0:
             self._seconds = seconds
@@ -59,7 +58,7 @@ class Alarm:
 
 
 def effective_timeout(job_timeout: bytes | None, deadline_seconds: int) -> int:
-    """Seconds until JobTimeoutException: the job's own (RQ's default when it has none), never more than the deadline."""
+    """Seconds until JobTimeoutException: the job's own (RQ's default if it has none), at most the deadline."""
     seconds = int(float(job_timeout)) if job_timeout else DEFAULT_TIMEOUT_SECONDS
     if seconds == 0:
         seconds = DEFAULT_TIMEOUT_SECONDS

@@ -1,0 +1,89 @@
+"""The supervisor's one ear: arrivals, wakes, policy changes, suspend, RQ's commands go to their listeners from here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from headgate.gates.ear import Arrived, Command, Ear, PolicyChanged, SuspendChanged, Woken
+
+from headgate.errors import StoreUnavailable
+from headgate_worker.loop import Loop
+from headgate_worker.store_link import StoreLink
+
+
+@dataclass(slots=True)
+class Listeners:
+    arrived: Callable[[], None]
+    woken: Callable[[], None]
+    policy_changed: Callable[[], None]
+    suspend_changed: Callable[[], None]
+    command: Callable[[str, bytes], None]
+
+
+class Hearing:
+    """`open` after every break of the store and whenever the slots' names change."""
+
+    def __init__(
+        self, url: Callable[[], str], prefix: str, queue: str, instance: str, link: StoreLink, loop: Loop
+    ) -> None:
+        self._url = url
+        self._prefix = prefix
+        self._queue = queue
+        self._instance = instance
+        self._link = link
+        self._loop = loop
+        self._ear: Ear | None = None
+        self.channels: Sequence[str] = ()
+        self.listeners: Listeners
+
+    def open(self) -> None:
+        """Connect anew. Raises StoreUnavailable."""
+        self.close()
+        self._ear = ear = Ear(self._url(), self._prefix, self._queue, self._instance, self.channels)
+        self._loop.watch(ear, self._read)
+        ear.arm()
+
+    def arm(self) -> int | None:
+        """Track the queue, the policy and `suspended` again; the queue's length, None when the store is away."""
+        if self._ear is None or not self._link.up:
+            return None
+        try:
+            return self._ear.arm()
+        except StoreUnavailable as error:
+            self._broke(error)
+            return None
+
+    def close(self) -> None:
+        if self._ear is not None:
+            self._loop.forget(self._ear)
+            self._ear.close()
+            self._ear = None
+
+    def _read(self) -> None:
+        if self._ear is None:
+            return
+        try:
+            events = self._ear.read()
+        except StoreUnavailable as error:
+            self._broke(error)
+            return
+        for event in events:
+            self._tell(event)
+
+    def _tell(self, event: Arrived | Woken | PolicyChanged | SuspendChanged | Command) -> None:
+        match event:
+            case Arrived():
+                self.listeners.arrived()
+            case Woken():
+                self.listeners.woken()
+            case PolicyChanged():
+                self.listeners.policy_changed()
+            case SuspendChanged():
+                self.listeners.suspend_changed()
+            case Command(channel, payload):
+                self.listeners.command(channel, payload)
+
+    def _broke(self, error: Exception) -> None:
+        self.close()
+        self._link.lost(error)

@@ -1,0 +1,99 @@
+"""Who waits for what, and whom to wake: no slot asks the store again without a reason."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from headgate_worker.cells import WorkerWord
+from headgate_worker.channel import Message
+from headgate_worker.loop import Loop
+from headgate_worker.slots import Slot, Slots
+
+FULL_SECONDS = 1.0
+"""How long to leave a store alone that is above maxmemory."""
+KEYED = ("concurrency.perKey", "rate.perKey")
+"""Refusals that a new arrival may get around: it can have another key."""
+
+
+@dataclass(slots=True)
+class Waiting:
+    """`arm` tracks the queue and returns its length, None when the store is away. Times from the store are ms."""
+
+    slots: Slots
+    loop: Loop
+    words: memoryview
+    arm: Callable[[], int | None]
+    store_ms: Callable[[], float]
+    refused: Counter[str] = field(default_factory=Counter)
+    armed: bool = False
+    _timer: float = 0.0
+
+    def idle(self, slot: Slot, message: Message) -> None:
+        """A slot has nothing to start and says why."""
+        slot.waiting = message
+        self._count()
+        why = message.get("why")
+        if why == "wait":
+            self.refused[message["blocker"]] += 1
+        if why == "empty":
+            self._for_arrivals(slot, message["length"])
+        elif why == "wait" and message["blocker"] in KEYED and not self.armed:
+            self._for_arrivals(slot, -1)
+        if why == "wait" and message["blocker"] == "store.full":
+            self._at(time.monotonic() + FULL_SECONDS)
+        elif why == "wait" and message["open_at"]:
+            self._at(self._monotonic(message["open_at"]))
+        elif why == "quarantine":
+            self._at(self._monotonic(message["until"]))
+
+    def arrived(self) -> None:
+        """The queue changed. The track is spent; the slot that finds nothing arms it again."""
+        self.armed = False
+        self.wake_one()
+
+    def wake_one(self) -> None:
+        """The slot that became idle last is woken: it is the warmest."""
+        waiting = [slot for slot in self.slots.alive() if slot.waiting is not None and not slot.leaving]
+        if waiting:
+            self.slots.tell(waiting[-1])
+            self._count()
+
+    def wake_all(self) -> None:
+        for slot in self.slots.alive():
+            if slot.waiting is not None:
+                self.slots.tell(slot)
+        self._count()
+
+    def _for_arrivals(self, slot: Slot, seen: int) -> None:
+        """Track the queue; what came between the claim and the track is fetched at once."""
+        if self.armed:
+            return
+        length = self.arm()
+        if length is None:
+            return
+        self.armed = True
+        if length and length != seen:
+            self.slots.tell(slot)
+            self._count()
+
+    def _at(self, when: float) -> None:
+        """One timer, for the earliest opening; the slot it wakes hands the baton on."""
+        now = time.monotonic()
+        if self._timer > now and self._timer <= when:
+            return
+        self._timer = when
+        self.loop.after(max(0.0, when - now), lambda: self._ring(when))
+
+    def _ring(self, when: float) -> None:
+        if when == self._timer:
+            self._timer = 0.0
+            self.wake_one()
+
+    def _monotonic(self, store_ms: float) -> float:
+        return time.monotonic() + max(0.0, store_ms - self.store_ms()) / 1000 + 0.001
+
+    def _count(self) -> None:
+        self.words[WorkerWord.IDLE_SLOTS] = sum(slot.waiting is not None for slot in self.slots)
