@@ -1,4 +1,4 @@
-"""What the gates can be asked and what they answer: the one vocabulary of `Door` (Lua in the store) and `ReferenceGates`.
+"""What the gates can be asked and what they answer: the one vocabulary of `Door` (scripts) and `ReferenceGates`.
 
 All times are the store's own, in milliseconds since the epoch. No verb takes the caller's clock.
 """
@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal, Protocol
+
+from headgate.model.documents import Document, QueueDocument
 
 LEASE_MS = 20_000
 """A holder's place lapses this long after its last renewal."""
@@ -31,6 +34,8 @@ class Blocker(StrEnum):
     RATE_PER_KEY = "rate.perKey"
     RATE_PER_WORKER = "rate.perWorker"
     DEFERRED = "deferred"
+    STORE_FULL = "store.full"
+    """No gate: the store is above `maxmemory`, so `finish_claim` finished and started nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,8 @@ class Grant:
     """One job, started: its leases are held and RQ's started state is written.
 
     `job` is the job's whole hash as stored (bytes, RQ's field names). `places` are the names of the gates' holder sets
-    this execution sits in; `renew`, `seal` and `release` take them back. `more`: eligible work is left, wake another slot.
+    this execution sits in; `renew`, `seal` and `release` take them back. `more`: work is left, wake another slot
+    (`finish_claim` says so only of keyed queues: a slot that goes on leaves the waking to the ear).
     """
 
     job_id: str
@@ -94,7 +100,10 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class KeysWanted:
-    """These ids have no key in a plain hash field: read `meta` safely and claim again with `lane_keys`."""
+    """These ids have no key in a plain hash field: read `meta` safely and claim again with `lane_keys`.
+
+    No ids: part of a long queue is not looked through yet and nothing in the rest may start, so claim again at once.
+    """
 
     job_ids: tuple[str, ...]
 
@@ -145,13 +154,18 @@ class Returned:
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """The job said `RateLimited`: front of the queue, and `scope` (`queue`, `key` or `budget/<name>`) sleeps for `ms`."""
+    """The job said `RateLimited`: front of the queue; `scope` (`queue`, `key` or `budget/<name>`) sleeps for `ms`."""
 
     scope: str
     ms: int
 
 
-Outcome = Done | Returned | Deferred
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The slot's process died: as `Returned`, but one loss is counted against the job, as `reap` would."""
+
+
+Outcome = Done | Returned | Deferred | Lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,11 +182,17 @@ class Finish:
 
 
 class Finished(StrEnum):
-    """OK; GONE: lease lost, nothing written; SLOW: dependents appeared meanwhile, use seal + RQ's code + release."""
+    """What became of it.
+
+    GONE: the lease was lost, nothing was written. SLOW: dependents appeared meanwhile, use seal + RQ's code + release.
+    FAILED, POISON: only after `Lost`: the job is not put back; run RQ's failure code, then `release` as for `Reaped`.
+    """
 
     OK = "ok"
     GONE = "gone"
     SLOW = "slow"
+    FAILED = "failed"
+    POISON = "poison"
 
 
 # ---- leases ----------------------------------------------------------------------------------------------------------
@@ -190,7 +210,33 @@ class Holding:
     places: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class SlotBeat:
+    """One slot (= RQ worker) as its supervisor knows it. The counters only grow, from 0 at the slot's first beat.
+
+    The script adds what is new since the last beat to RQ's counters in the worker hash: a beat sent twice counts once.
+    """
+
+    slot: str
+    successes: int = 0
+    working_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """What a supervisor says of itself every `RENEW_MS`. `slots` are all of its slots, busy and idle."""
+
+    instance: str
+    pod: str
+    queue: str
+    revision: int
+    slots: Sequence[SlotBeat]
+    holdings: Sequence[Holding]
+
+
 class Kept(StrEnum):
+    """KEPT; READDED: was missing after data loss and is back; GONE: lost, stop the job and discard what it returns."""
+
     KEPT = "kept"
     GONE = "gone"
     READDED = "readded"
@@ -198,13 +244,19 @@ class Kept(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """`kept` per execution id. `wake`: there is room and work for an idle slot. `quarantine_until` 0 when none."""
+    """`kept` per execution id. `wake`: there is room and work for an idle slot. `quarantine_until` 0 when none.
+
+    `revision` is the policy's in the store, 0 when there is none. `unregistered`: slots whose RQ worker hash is gone
+    (data loss): register them again. `now` is the store's clock (ms).
+    """
 
     kept: Mapping[str, Kept]
     revision: int
     wake: bool
     quarantine_until: int
     reaped: tuple[Reaped, ...] = ()
+    unregistered: tuple[str, ...] = ()
+    now: int = 0
 
 
 class Fate(StrEnum):
@@ -215,12 +267,22 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reaped:
-    """An execution whose lease lapsed: its job was put back, or belongs to the dead set and RQ's failure code must run."""
+    """An execution whose lease lapsed: its job was put back, or belongs to the dead set and RQ's failure code must run.
+
+    FAILED and POISON: run RQ's failure code for the job, then `release(reaped.holding)`. Whoever dies between gets it
+    reaped again after `SEAL_MS`. The worker that lost the lease can no longer finish.
+    """
 
     queue: str
     job_id: str
     execution: str
     fate: Fate
+    losses: int = 0
+
+    @property
+    def holding(self) -> Holding:
+        """What to release once RQ's failure code ran; no slot: it is the reaper's mark, not the lost execution."""
+        return Holding(self.queue, "", self.job_id, self.execution, 0, ())
 
 
 # ---- documents -------------------------------------------------------------------------------------------------------
@@ -228,7 +290,7 @@ class Reaped:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Who declares a document: `name` is `<namespace>/<name>`, or `<scope>/<name>` for files; `cluster` tells clusters apart."""
+    """Who declares a document. `name`: `<namespace>/<name>` (`<scope>/<name>` for files). `cluster` tells clusters apart."""
 
     name: str
     uid: str
@@ -262,7 +324,32 @@ class Owned:
 
 PublishAnswer = Published | Same | Stale | Owned
 
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A queue's document as the store holds it, with who declared it: enough to publish it again after data loss."""
+
+    revision: int
+    document: QueueDocument
+    owner: Owner
+
+
 # ---- enqueue, inspect ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueue:
+    """A new job. `fields` are RQ's job hash (`Job.to_dict()`), `ttl` RQ's queue ttl in seconds.
+
+    `idempotency_key`: the same key on the same queue answers `Exists` for 24 hours. The policy's backlog applies.
+    """
+
+    queue: str
+    job_id: str
+    fields: Mapping[str, bytes]
+    idempotency_key: str = ""
+    at_front: bool = False
+    ttl: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,3 +427,42 @@ class StoreState:
     queues: Mapping[str, QueueState]
     budgets: Mapping[str, Sequence[GateState]]
     owners: Mapping[str, Owner]
+
+
+class Gates(Protocol):
+    """The verbs. `Door` runs them as scripts in the store, `ReferenceGates` in memory; both pass one conformance suite.
+
+    Raises `StoreFull` (above maxmemory; only claim, enqueue, publish), `StoreUnavailable`, `StoreUnsuitable` (check).
+    """
+
+    def claim(self, claim: Claim) -> ClaimAnswer: ...
+
+    def finish(self, finish: Finish) -> Finished: ...
+
+    def finish_claim(self, finish: Finish, claim: Claim) -> tuple[Finished, ClaimAnswer]:
+        """Both in one round trip. SLOW finishes nothing, keeps the place and claims nothing (`Empty(0)`)."""
+
+    def seal(self, holding: Holding) -> bool:
+        """Protect the execution for `SEAL_MS` while RQ's own code ends it; False: the lease was lost, write nothing."""
+
+    def release(self, holding: Holding) -> bool:
+        """Give the places back after RQ's own code ran. False when they were gone already."""
+
+    def renew(self, beat: Beat) -> Renewal: ...
+
+    def reap(self, limit: int = 100, *, dead: bool = False) -> Sequence[Reaped]:
+        """Put back what lapsed, on every queue. `dead`: the caller can run RQ's failure code: Failed and Poison too."""
+
+    def enqueue(self, enqueue: Enqueue) -> EnqueueAnswer: ...
+
+    def publish(self, document: Document, owner: Owner, *, replaces_uid: str | None = None) -> PublishAnswer: ...
+
+    def unpublish(self, kind: Literal["queue", "budget"], name: str, owner: Owner) -> bool: ...
+
+    def inspect(self) -> StoreState: ...
+
+    def read_document(self, queue: str) -> tuple[int, QueueDocument] | None: ...
+
+    def read_declared(self, queue: str) -> Declared | None: ...
+
+    def check(self) -> None: ...

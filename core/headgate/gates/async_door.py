@@ -1,0 +1,60 @@
+"""The gates in a real store for asyncio: what the operator needs of them. Also `control.ports.Store`.
+
+A blocking `Door` in a thread of its own: a few calls a second need no second client with error rules of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Literal, TypeVar
+
+from headgate.gates.door import Door
+from headgate.gates.keys import Keys
+from headgate.gates.verbs import Declared, Enqueue, EnqueueAnswer, Owner, PublishAnswer, Reaped, StoreState
+from headgate.model.documents import Document, QueueDocument
+
+T = TypeVar("T")
+
+
+class AsyncDoor:
+    """The gates of one store. Any number of tasks may use it; their calls run one after the other."""
+
+    def __init__(self, url: str, prefix: str = "rq") -> None:
+        self.keys = Keys(prefix)
+        self._door = Door(url, prefix, timeout=1.9)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="headgate-store")
+
+    async def close(self) -> None:
+        await self._do(self._door.close)
+        self._thread.shutdown(wait=False)
+
+    async def publish(self, document: Document, owner: Owner, *, replaces_uid: str | None = None) -> PublishAnswer:
+        return await self._do(partial(self._door.publish, document, owner, replaces_uid=replaces_uid))
+
+    async def unpublish(self, kind: Literal["queue", "budget"], name: str, owner: Owner) -> bool:
+        return await self._do(partial(self._door.unpublish, kind, name, owner))
+
+    async def inspect(self) -> StoreState:
+        return await self._do(self._door.inspect)
+
+    async def reap(self, limit: int = 100) -> Sequence[Reaped]:
+        """Put back what lapsed. Jobs that must fail are left for a worker, which can run RQ's failure code."""
+        return await self._do(partial(self._door.reap, limit))
+
+    async def enqueue(self, enqueue: Enqueue) -> EnqueueAnswer:
+        return await self._do(partial(self._door.enqueue, enqueue))
+
+    async def read_document(self, queue: str) -> tuple[int, QueueDocument] | None:
+        return await self._do(partial(self._door.read_document, queue))
+
+    async def read_declared(self, queue: str) -> Declared | None:
+        return await self._do(partial(self._door.read_declared, queue))
+
+    async def check(self) -> None:
+        await self._do(self._door.check)
+
+    async def _do(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call)

@@ -1,0 +1,161 @@
+"""The gates in a real store, blocking: typed verbs over one connection. For slots, supervisors and the command line."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+from headgate.errors import StoreFull, StoreUnavailable
+from headgate.gates import faults, replies, requests, state, suitability
+from headgate.gates.keys import Keys
+from headgate.gates.scripts import Script, scripts
+from headgate.gates.verbs import (
+    LEASE_MS,
+    Beat,
+    Blocker,
+    Claim,
+    ClaimAnswer,
+    Declared,
+    Empty,
+    Enqueue,
+    EnqueueAnswer,
+    Finish,
+    Finished,
+    Holding,
+    Owner,
+    PublishAnswer,
+    Reaped,
+    Renewal,
+    Seen,
+    StoreState,
+    Wait,
+)  # fmt: skip
+from headgate.gates.wire import Argument, ReplyError, Wire, pack
+from headgate.model.documents import Document, QueueDocument
+
+TRIES = 3
+PATIENCE_SECONDS = 2.0
+"""A call whose reply is lost is sent again, unchanged, at most so often and for so long; every verb is idempotent."""
+
+
+class Door:
+    """The gates of one store. Make it after a fork; not for several threads. Implements `verbs.Gates`."""
+
+    def __init__(
+        self, url: str, prefix: str = "rq", *, timeout: float = 0.65, verbs: Mapping[str, Script] | None = None
+    ) -> None:
+        self.keys = Keys(prefix)
+        self.seen = Seen()
+        self.now = 0
+        """The store's clock (ms) at the last reply."""
+        self._wire = Wire(url, timeout=timeout)
+        self._scripts = verbs or scripts()
+
+    def close(self) -> None:
+        self._wire.close()
+
+    # ---- jobs ----
+
+    def claim(self, claim: Claim) -> ClaimAnswer:
+        return replies.claim(self._run("claim", requests.claim(claim))[3], claim.execution)
+
+    def finish(self, finish: Finish) -> Finished:
+        return replies.finished(self._run("finish", requests.finish(finish))[3])
+
+    def finish_claim(self, finish: Finish, claim: Claim) -> tuple[Finished, ClaimAnswer]:
+        if claim.lane_keys:
+            return self.finish(finish), self.claim(claim)
+        try:
+            reply = self._run("finish_claim", requests.finish_claim(finish, claim))
+        except StoreFull:
+            return self.finish(finish), Wait(Blocker.STORE_FULL, self.now + LEASE_MS // 4, 0)
+        answer = Empty(0) if reply[4] is None else replies.claim(reply[4], claim.execution)
+        return replies.finished(reply[3]), answer
+
+    def seal(self, holding: Holding) -> bool:
+        return bool(self._run("seal", requests.holding(holding))[3])
+
+    def release(self, holding: Holding) -> bool:
+        return bool(self._run("release", requests.holding(holding))[3])
+
+    def renew(self, beat: Beat) -> Renewal:
+        reply = self._run("renew", requests.renew(beat))
+        return replies.renewal(reply[3:], beat.holdings, reply[2])
+
+    def reap(self, limit: int = 100, *, dead: bool = False) -> Sequence[Reaped]:
+        return replies.reaped(self._run("reap", requests.reap(limit, dead))[3])
+
+    def enqueue(self, enqueue: Enqueue) -> EnqueueAnswer:
+        return replies.enqueued(self._run("enqueue", requests.enqueue(enqueue))[3:], enqueue.job_id)
+
+    # ---- documents ----
+
+    def publish(self, document: Document, owner: Owner, *, replaces_uid: str | None = None) -> PublishAnswer:
+        return replies.published(self._run("publish", requests.publish(document, owner, replaces_uid))[3:])
+
+    def unpublish(self, kind: Literal["queue", "budget"], name: str, owner: Owner) -> bool:
+        return bool(self._run("unpublish", requests.unpublish(kind, name, owner))[3])
+
+    def inspect(self) -> StoreState:
+        return state.store_state(self._run("inspect", ()))
+
+    def read_document(self, queue: str) -> tuple[int, QueueDocument] | None:
+        revision, text = self.command("HMGET", self.keys.policy(queue), "revision", "doc")
+        return replies.document(revision, text)
+
+    def read_declared(self, queue: str) -> Declared | None:
+        revision, text = self.command("HMGET", self.keys.policy(queue), "revision", "doc")
+        return replies.declared(revision, text, self.command("HGET", self.keys.owners, f"queue/{queue}"))
+
+    def check(self) -> None:
+        suitability.judge(self.command("INFO", "server"), self.command("INFO", "memory"))
+
+    # ---- the wire ----
+
+    def command(self, *arguments: Argument) -> Any:
+        """A plain command that may be sent twice."""
+        return self._send(pack(arguments), time.monotonic() + PATIENCE_SECONDS)
+
+    def _run(self, verb: str, arguments: Sequence[Argument]) -> Any:
+        script, seen = self._scripts[verb], self.seen
+        tail = ("1", self.keys.meta, self.keys.prefix, seen.epoch, seen.seq, *arguments)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        command = pack(("EVALSHA", script.sha, *tail))
+        try:
+            reply = self._send(command, deadline)
+        except _NoScript:
+            self._send(pack(("SCRIPT", "LOAD", script.text)), deadline)
+            reply = self._send(command, deadline)
+        self.now = reply[2]
+        if seen.epoch.encode() != reply[0] or reply[1] > seen.seq:
+            self.seen = replies.seen(reply) if seen.epoch.encode() != reply[0] else replace(seen, seq=reply[1])
+        return reply
+
+    def _send(self, command: bytes, deadline: float) -> Any:
+        tries = TRIES
+        while True:
+            tries -= 1
+            try:
+                return self._wire.call(command)
+            except StoreUnavailable:
+                if tries == 0 or time.monotonic() >= deadline:
+                    raise
+            except ReplyError as fault:
+                if faults.is_missing_script(str(fault)):
+                    raise _NoScript from None
+                raise faults.fault_of(str(fault)) from None
+
+
+class _NoScript(Exception):
+    """The store does not know the script (yet, or any more)."""
+
+
+def __getattr__(name: str) -> Any:
+    """`AsyncDoor` is found here too; it is built on `Door`, so it cannot be imported above."""
+    if name == "AsyncDoor":
+        from headgate.gates.async_door import AsyncDoor
+
+        return AsyncDoor
+    raise AttributeError(name)

@@ -1,0 +1,16 @@
+-- Count one start in its bucket (bucket_opens.lua) and forget what no window can reach. Needs: take_key (name)
+local width, stored = rules[10] / 128, call('GET', Q .. 'key:buckets:' .. name)
+local bucket, before, kept = math.floor(us / width), stored and cmsgpack.unpack(stored) or { width }, { width }
+for i = 2, before[1] == width and #before or 0, 2 do
+  if before[i] >= bucket - 128 and before[i] <= bucket then
+    kept[#kept + 1] = before[i]
+    kept[#kept + 1] = before[i + 1]
+  end
+end
+if #kept > 1 and kept[#kept - 1] == bucket then
+  kept[#kept] = kept[#kept] + 1
+else
+  kept[#kept + 1] = bucket
+  kept[#kept + 1] = 1
+end
+call('SET', Q .. 'key:buckets:' .. name, cmsgpack.pack(kept), 'PX', math.ceil((rules[10] + width) / 1000))

@@ -1,0 +1,29 @@
+-- One queue for inspect. Needs: clock, policy, look, instances, live. Sets: queues[name]
+local seen = { revision = revision, queued = call('LLEN', P .. ':queue:' .. queue), total = total, hold = hold,
+  due = call('ZCOUNT', P .. ':scheduled:' .. queue, '-inf', sec), used = call('ZCOUNT', Q .. 'held', '(' .. now, '+inf'),
+  holders = look_at_holders(Q .. 'held'), waiting = call('ZCARD', Q .. 'wait'), sleep = math.ceil(sleep / 1000),
+  stats = call('HGETALL', Q .. 'stats'), foreign = {}, suspended = call('EXISTS', P .. ':suspended') }
+if rules then
+  seen.budgets = rules[11]
+  seen.per_key = { rules[8], call('ZCARD', Q .. 'shut'), call('HLEN', Q .. 'keys') }
+  seen.rate_per_key = { rules[9], rules[10] / 1000, call('ZCARD', Q .. 'late'),
+    math.ceil(tonumber(call('ZRANGE', Q .. 'late', 0, 0, 'WITHSCORES')[2]) or 0) }
+  seen.open = call('ZCARD', Q .. 'open')
+  if rate_limit > 0 then seen.rate = look_at_ring(Q .. 'starts', rate_limit, rate_period, call('ZCARD', Q .. 'rwait')) end
+  if rules[6] > 0 then
+    for who, instance in pairs(instances) do
+      if instance[2] == queue then
+        local ring = look_at_ring(H .. 'w:' .. who .. ':starts', rules[6], rules[7], 0)
+        if not seen.rate_per_worker or ring[3] > seen.rate_per_worker[3] then seen.rate_per_worker = ring end
+      end
+    end
+  end
+end
+for _, worker in ipairs(call('SMEMBERS', P .. ':workers:' .. queue)) do
+  local name = string.sub(worker, #P + 9)
+  if not instances[string.match(name, '^(.*)%.%d+$') or ''] then
+    local read = call('HMGET', worker, 'birth', 'death')
+    if read[1] and not read[2] then seen.foreign[#seen.foreign + 1] = name end
+  end
+end
+queues[queue] = seen

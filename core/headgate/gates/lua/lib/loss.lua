@@ -1,0 +1,31 @@
+-- Was data lost, or was everybody cut off? Then nothing starts for a lease (L) and rate windows count as full.
+-- Needs: start. Changes: epoch, seq, quarantine, full_at
+local seen, lost = ARGV[2], false
+if not epoch then
+  epoch = string.format('%.0f', us)
+  call('HSET', KEYS[1], 'epoch', epoch)
+  lost = seen ~= ''
+elseif seen ~= '' and seen ~= epoch then
+  lost = call('HGET', KEYS[1], 'lost') ~= seen
+elseif seen == epoch and seq < tonumber(ARGV[3]) then
+  lost = true
+elseif now < clock - 20000 then
+  lost = true
+elseif now > clock + 10000 then
+  -- Nobody renewed for two beats. Only leases that lapsed meanwhile can be counted wrongly.
+  local queues = call('SMEMBERS', H .. 'draining')
+  for _, name in ipairs(call('HKEYS', H .. 'owners')) do
+    if string.sub(name, 1, 6) == 'queue/' then queues[#queues + 1] = string.sub(name, 7) end
+  end
+  for i = 1, #queues do
+    lost = lost or call('ZCOUNT', H .. 'q:' .. queues[i] .. ':held', '-inf', now) > 0
+  end
+end
+if lost then
+  -- The jump keeps fences growing past grants that the store no longer knows of.
+  seq = math.max(seq, tonumber(ARGV[3])) + 1000000
+  quarantine, full_at = now + 20000, us
+  call('HSET', KEYS[1], 'seq', seq, 'quarantine_until', quarantine, 'full_at', full_at)
+  if seen ~= '' and seen ~= epoch then call('HSET', KEYS[1], 'lost', seen) end
+end
+call('HSET', KEYS[1], 'seq', seq, 'clock', now)

@@ -1,0 +1,25 @@
+-- RQ's success state, as handle_job_success leaves it. Needs: finish
+local ttl, change = tonumber(ARGV[13]), { job_key, 'status', 'finished', 'started_at', ARGV[14], 'ended_at', ARGV[15],
+  'last_heartbeat', ARGV[15] }
+for i = 19 + n, #ARGV do change[#change + 1] = ARGV[i] end
+call('HSET', unpack(change))
+local results = P .. ':results:' .. ended
+if ARGV[12] == '' then
+  call('XADD', results, 'MAXLEN', 10, '*', 'type', 1, 'worker_name', slot, 'execution_id', ended_execution,
+    'execution_started_at', ARGV[16], 'execution_ended_at', ARGV[17])
+else
+  call('XADD', results, 'MAXLEN', 10, '*', 'type', 1, 'worker_name', slot, 'return_value', ARGV[12], 'execution_id',
+    ended_execution, 'execution_started_at', ARGV[16], 'execution_ended_at', ARGV[17])
+end
+if ttl > 0 then
+  call('EXPIRE', results, ttl)
+  call('EXPIRE', job_key, ttl)
+  if has_dependencies then call('EXPIRE', P .. ':job::' .. ended .. ':dependencies', ttl) end
+  call('ZADD', P .. ':finished:' .. queue, sec + ttl, ended)
+else
+  call('PERSIST', results)
+  call('ZADD', P .. ':finished:' .. queue, '+inf', ended)
+end
+call('DEL', P .. ':execution:' .. old, P .. ':executions:' .. ended)
+call('ZREM', P .. ':wip:' .. queue, old)
+call('SREM', P .. ':worker:' .. slot .. ':executions', old)

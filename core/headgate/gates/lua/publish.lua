@@ -1,0 +1,40 @@
+#!lua
+-- Declare a queue's or a budget's limits. In force for the next start everywhere.
+-- KEYS[1], ARGV[1-3]: lib/start.lua
+-- ARGV[4]  string  queue or budget
+-- ARGV[5]  string  name
+-- ARGV[6]  JSON    the document (model/documents.py)
+-- ARGV[7]  string  hash of the document
+-- ARGV[8]  string  owner's name       ARGV[9]  string  uid       ARGV[10] integer generation      ARGV[11] string  cluster
+-- ARGV[12] string  uid of the owner that this one replaces, '' for none
+-- Answers {epoch, seq, now, 'published' or 'same', revision} {.., 'stale', generation} {.., 'owned', owner as JSON}
+-- include: start
+local kind, queue, field = ARGV[4], ARGV[5], ARGV[4] .. '/' .. ARGV[5]
+local generation, record = tonumber(ARGV[10]), call('HGET', H .. 'owners', field)
+local key = kind == 'queue' and H .. 'policy:' .. queue or H .. 'b:' .. queue
+local owner = { name = ARGV[8], uid = ARGV[9], generation = generation, cluster = ARGV[11], hash = ARGV[7] }
+if record then
+  local held = cjson.decode(record)
+  if held.uid == owner.uid then
+    if generation < held.generation then return { epoch, seq, now, 'stale', held.generation } end
+    if held.hash == owner.hash and call('EXISTS', key) == 1 then
+      owner.revision = held.revision
+      if generation > held.generation then call('HSET', H .. 'owners', field, cjson.encode(owner)) end
+      return { epoch, seq, now, 'same', held.revision }
+    end
+  elseif ARGV[12] ~= held.uid then
+    return { epoch, seq, now, 'owned', record }
+  end
+end
+local revision = call('HINCRBY', KEYS[1], 'revision', 1)
+owner.revision = revision
+call('HSET', H .. 'owners', field, cjson.encode(owner))
+local document = cjson.decode(ARGV[6])
+-- include: pack
+if kind == 'queue' then
+  -- include: publish_queue
+else
+  -- include: budget
+  -- include: publish_budget
+end
+return { epoch, seq, now, 'published', revision }

@@ -1,0 +1,25 @@
+#!lua flags=allow-oom
+-- Remove a document. What runs goes on; the last one to finish takes the queue's own keys with it.
+-- KEYS[1], ARGV[1-3]: lib/start.lua
+-- ARGV[4]  string  queue or budget
+-- ARGV[5]  string  name
+-- ARGV[6]  string  owner's name       ARGV[7]  string  uid
+-- Answers {epoch, seq, now, 1 removed or 0 somebody else's, or nothing there}
+-- include: start
+local kind, queue, field = ARGV[4], ARGV[5], ARGV[4] .. '/' .. ARGV[5]
+local record = call('HGET', H .. 'owners', field)
+if not record then return { epoch, seq, now, 0 } end
+local held = cjson.decode(record)
+if held.uid ~= ARGV[7] or held.name ~= ARGV[6] then return { epoch, seq, now, 0 } end
+call('HDEL', H .. 'owners', field)
+if kind == 'budget' then
+  local key = H .. 'b:' .. queue
+  call('DEL', key, key .. ':held', key .. ':http', key .. ':starts', key .. ':wait', key .. ':rwait')
+else
+  local Q = H .. 'q:' .. queue .. ':'
+  call('DEL', H .. 'policy:' .. queue)
+  -- include: wake_all
+  call('SADD', H .. 'draining', queue)
+  -- include: drained
+end
+return { epoch, seq, now, 1 }
