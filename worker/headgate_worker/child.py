@@ -8,6 +8,7 @@ from typing import Any
 from headgate.gates.door import Door
 
 from headgate.gates import client
+from headgate_worker import processes
 from headgate_worker.cells import Phase
 from headgate_worker.channel import Channel, Message
 from headgate_worker.clerk import Clerk
@@ -24,6 +25,7 @@ from headgate_worker.template import Template
 
 def run(template: Template, request: Message, channel: Channel) -> None:
     """The life of the child; it returns when it is no longer wanted."""
+    processes.name_process("hg-clerk" if request["role"] == "clerk" else f"hg-slot-{request['index']}")
     if request["role"] == "clerk":
         Clerk(template.settings, request["instance"], channel).work()
     else:

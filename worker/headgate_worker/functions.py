@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -28,7 +29,7 @@ class Functions:
         function = self._cache.get(name)
         if function is None:
             self.check(name)
-            function = self._cache[name] = import_attribute(name)
+            function = self._cache[name] = _import(name)
         return function
 
     def check(self, name: str) -> None:
@@ -51,3 +52,21 @@ class Functions:
             name = job.get(field)
             if name:
                 self.check(name.decode("utf-8", "replace"))
+
+
+def _import(name: str) -> Callable[..., Any]:
+    """As RQ, which says only `Invalid attribute name`, but with the reason."""
+    try:
+        function: Callable[..., Any] = import_attribute(name)
+    except ValueError as error:
+        raise ValueError(f"{name} does not import: {_reason(name) or error}") from error
+    return function
+
+
+def _reason(name: str) -> str | None:
+    module, _, attribute = name.rpartition(".")
+    try:
+        getattr(importlib.import_module(module or name), attribute)
+    except (ImportError, AttributeError) as error:
+        return str(error)
+    return None

@@ -10,6 +10,7 @@ import sys
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
+PR_SET_NAME = 15
 ADOPTED = False
 
 
@@ -34,6 +35,12 @@ def kill_group(pid: int, signum: int = signal.SIGKILL) -> None:
     for send in (os.killpg, os.kill):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             send(pid, signum)
+
+
+def name_process(name: str) -> None:
+    """What `ps -o comm` shows: 15 letters at most."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_NAME, name.encode()[:15], 0, 0, 0)
 
 
 def describe_exit(status: int | None) -> str:

@@ -73,6 +73,7 @@ class Supervisor:
     def run(self) -> int:
         """Until drained (0), or until the application cannot be imported (1)."""
         processes.adopt_orphans()
+        processes.name_process("headgate-worker")
         server = self._serve()
         self._start()
         while self.failure is None and not self.drain.done:

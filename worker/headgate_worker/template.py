@@ -116,6 +116,7 @@ def preload(modules: Sequence[str], *, required: bool) -> str | None:
 def main(argv: Sequence[str]) -> int:
     channel_fd, cells_fd, supervisor = (int(text) for text in argv)
     processes.die_with_parent(supervisor)
+    processes.name_process("hg-template")
     ignore_stop_signals()
     channel = Channel(socket.socket(fileno=channel_fd))
     messages = channel.receive(wait=True)
