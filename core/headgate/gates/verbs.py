@@ -10,16 +10,86 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, Protocol
 
+from headgate.gates.leases import (
+    LEASE_MS,
+    RENEW_MS,
+    SEAL_MS,
+    WAKE_MS,
+    Beat,
+    Fate,
+    Holding,
+    Kept,
+    Reaped,
+    Renewal,
+    SlotBeat,
+)
+from headgate.gates.owners import (
+    Declared,
+    Owned,
+    Owner,
+    PublishAnswer,
+    Published,
+    Same,
+    Stale,
+)
+from headgate.gates.states import (
+    GateState,
+    Instance,
+    QueueState,
+    StoreState,
+)
 from headgate.model.documents import Document, QueueDocument
 
-LEASE_MS = 20_000
-"""A holder's place lapses this long after its last renewal."""
-RENEW_MS = 5_000
-"""How often a supervisor renews."""
-SEAL_MS = 60_000
-"""How long `seal` protects an execution while RQ's own code finishes it."""
-WAKE_MS = 500
-"""How long a freed budget place stays reserved for the pod that was woken."""
+# fmt: off
+__all__ = [
+    "LEASE_MS",
+    "RENEW_MS",
+    "SEAL_MS",
+    "WAKE_MS",
+    "Beat",
+    "Blocker",
+    "Claim",
+    "ClaimAnswer",
+    "Declared",
+    "Deferred",
+    "Done",
+    "Empty",
+    "Enqueue",
+    "EnqueueAnswer",
+    "Exists",
+    "Fate",
+    "Finish",
+    "Finished",
+    "Full",
+    "GateState",
+    "Gates",
+    "Grant",
+    "Held",
+    "Holding",
+    "Instance",
+    "Kept",
+    "KeysWanted",
+    "Lost",
+    "NoPolicy",
+    "Outcome",
+    "Owned",
+    "Owner",
+    "PublishAnswer",
+    "Published",
+    "Quarantine",
+    "QueueState",
+    "Queued",
+    "Reaped",
+    "Renewal",
+    "Returned",
+    "Same",
+    "Seen",
+    "SlotBeat",
+    "Stale",
+    "StoreState",
+    "Wait",
+]
+# fmt: on
 
 
 class Blocker(StrEnum):
@@ -195,146 +265,7 @@ class Finished(StrEnum):
     POISON = "poison"
 
 
-# ---- leases ----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Holding:
-    """A running execution as its supervisor knows it: enough to put it back after data was lost."""
-
-    queue: str
-    slot: str
-    job_id: str
-    execution: str
-    fence: int
-    places: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SlotBeat:
-    """One slot (= RQ worker) as its supervisor knows it. The counters only grow, from 0 at the slot's first beat.
-
-    The script adds what is new since the last beat to RQ's counters in the worker hash: a beat sent twice counts once.
-    """
-
-    slot: str
-    successes: int = 0
-    working_seconds: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Beat:
-    """What a supervisor says of itself every `RENEW_MS`. `slots` are all of its slots, busy and idle."""
-
-    instance: str
-    pod: str
-    queue: str
-    revision: int
-    slots: Sequence[SlotBeat]
-    holdings: Sequence[Holding]
-
-
-class Kept(StrEnum):
-    """KEPT; READDED: was missing after data loss and is back; GONE: lost, stop the job and discard what it returns."""
-
-    KEPT = "kept"
-    GONE = "gone"
-    READDED = "readded"
-
-
-@dataclass(frozen=True, slots=True)
-class Renewal:
-    """`kept` per execution id. `wake`: there is room and work for an idle slot. `quarantine_until` 0 when none.
-
-    `revision` is the policy's in the store, 0 when there is none. `unregistered`: slots whose RQ worker hash is gone
-    (data loss): register them again. `now` is the store's clock (ms).
-    """
-
-    kept: Mapping[str, Kept]
-    revision: int
-    wake: bool
-    quarantine_until: int
-    reaped: tuple[Reaped, ...] = ()
-    unregistered: tuple[str, ...] = ()
-    now: int = 0
-
-
-class Fate(StrEnum):
-    REQUEUED = "requeued"
-    FAILED = "failed"
-    POISON = "poison"
-
-
-@dataclass(frozen=True, slots=True)
-class Reaped:
-    """An execution whose lease lapsed: its job was put back, or belongs to the dead set and RQ's failure code must run.
-
-    FAILED and POISON: run RQ's failure code for the job, then `release(reaped.holding)`. Whoever dies between gets it
-    reaped again after `SEAL_MS`. The worker that lost the lease can no longer finish.
-    """
-
-    queue: str
-    job_id: str
-    execution: str
-    fate: Fate
-    losses: int = 0
-
-    @property
-    def holding(self) -> Holding:
-        """What to release once RQ's failure code ran; no slot: it is the reaper's mark, not the lost execution."""
-        return Holding(self.queue, "", self.job_id, self.execution, 0, ())
-
-
-# ---- documents -------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """Who declares a document. `name`: `<namespace>/<name>` (`<scope>/<name>` for files). `cluster` tells clusters apart."""
-
-    name: str
-    uid: str
-    generation: int
-    cluster: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    revision: int
-
-
-@dataclass(frozen=True, slots=True)
-class Same:
-    revision: int
-
-
-@dataclass(frozen=True, slots=True)
-class Stale:
-    """The store already holds a newer generation of the same object."""
-
-    generation: int
-
-
-@dataclass(frozen=True, slots=True)
-class Owned:
-    """Somebody else declares this queue or budget."""
-
-    by: Owner
-
-
-PublishAnswer = Published | Same | Stale | Owned
-
-
-@dataclass(frozen=True, slots=True)
-class Declared:
-    """A queue's document as the store holds it, with who declared it: enough to publish it again after data loss."""
-
-    revision: int
-    document: QueueDocument
-    owner: Owner
-
-
-# ---- enqueue, inspect ------------------------------------------------------------------------------------------------
+# ---- enqueue ---------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,63 +301,6 @@ class Full:
 
 
 EnqueueAnswer = Queued | Exists | Full
-
-
-@dataclass(frozen=True, slots=True)
-class GateState:
-    """One gate as it stands: `name` in Blocker's words, `holders` execution ids with their lease's end (ms)."""
-
-    name: str
-    limit: int
-    period_ms: int
-    used: int
-    open_at: int | None
-    holders: Sequence[tuple[str, int]] = ()
-    waiting: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Instance:
-    """A worker pod as it last renewed: `revision` is what it has in use; `slots` busy and all."""
-
-    name: str
-    pod: str
-    queue: str
-    revision: int
-    slots: int
-    busy: int
-    renewed_at: int
-
-
-@dataclass(frozen=True, slots=True)
-class QueueState:
-    """Everything the operator and `explain` need of one queue, from one read."""
-
-    queue: str
-    revision: int
-    owner: Owner | None
-    queued: int
-    running: int
-    due: int
-    gates: Sequence[GateState]
-    instances: Sequence[Instance]
-    foreign_workers: Sequence[str]
-    blocked_by: str
-    blocked_until: int | None
-    keyless: int = 0
-    shadowed: Mapping[str, int] = field(default_factory=dict)
-    poison: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class StoreState:
-    now: int
-    epoch: str
-    seq: int
-    quarantine_until: int
-    queues: Mapping[str, QueueState]
-    budgets: Mapping[str, Sequence[GateState]]
-    owners: Mapping[str, Owner]
 
 
 class Gates(Protocol):
