@@ -1,7 +1,7 @@
 """kopf as a pair of ears: every event of a policy, a budget or an owned child puts one key into the work queue.
 
 Only `on.event` handlers: no finalizer, no annotation, no write by kopf, nothing that can hang a deletion. After
-`410 Gone` kopf lists again without telling what was deleted meanwhile, so an event is only a hint: the resync finds out.
+`410 Gone` kopf lists again without saying what was deleted meanwhile: an event is a hint, the resync is the truth.
 """
 
 from __future__ import annotations

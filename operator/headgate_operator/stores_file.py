@@ -14,6 +14,8 @@ YAML, mounted from a ConfigMap. It holds no password: `urlFile` names a file tha
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,54 +23,49 @@ import yaml
 from annotated_types import Len
 from pydantic import Field, StringConstraints, ValidationError
 
+from headgate.control.stores import EVERY_NAMESPACE, StoreEntry, WorkerDefaults
 from headgate.errors import InvalidInput
 from headgate.model.common import DNS_SUBDOMAIN, META_FIELD, Declared, DnsLabel, Text
 from headgate.model.mistakes import sentences
 
-EVERY_NAMESPACE = "*"
 ObjectName = Annotated[Text, StringConstraints(min_length=1, max_length=253, pattern=DNS_SUBDOMAIN)]
 Prefix = Annotated[Text, StringConstraints(min_length=1, max_length=63, pattern=META_FIELD)]
 FilePath = Annotated[Text, StringConstraints(min_length=1, max_length=4096)]
+Mappings = tuple[dict[str, Any], ...]
 
 
-class StoreEntry(Declared):
-    """One store."""
+@dataclass(frozen=True, slots=True)
+class StoresFile:
+    """What the file says. Store names are unique; `url_files` and `worker_defaults` are by store and by namespace."""
 
+    stores: tuple[StoreEntry, ...]
+    url_files: Mapping[str, Path]
+    worker_defaults: Mapping[str, WorkerDefaults]
+
+
+class _Store(Declared):
     name: DnsLabel
-    """What `spec.store` of a policy says."""
     url_file: FilePath
-    """Holds `redis://user:password@host:port/0`; read again when it changes."""
     worker_secret_name: ObjectName
-    """Secret with the key `url` in every namespace that has workers on this store."""
     key_prefix: Prefix = "rq"
-    """RQ's prefix; one prefix is one tenant."""
     namespaces: Annotated[tuple[Text, ...], Len(min_length=1)] = (EVERY_NAMESPACE,)
-    """Who may use it; `*` is all."""
-
-    def serves(self, namespace: str) -> bool:
-        return EVERY_NAMESPACE in self.namespaces or namespace in self.namespaces
 
 
-class WorkerDefaults(Declared):
-    """What the worker Pods of a namespace get where their policy's template does not say it."""
-
+class _Defaults(Declared):
     image: Text | None = None
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
-    image_pull_secrets: tuple[dict[str, Any], ...] = ()
-    env: tuple[dict[str, Any], ...] = ()
-    resources: dict[str, Any] = Field(default_factory=dict)
+    image_pull_secrets: Mappings = ()
     service_account_name: ObjectName | None = None
+    env: Mappings = ()
+    env_from: Mappings = ()
+    volumes: Mappings = ()
+    volume_mounts: Mappings = ()
+    resources: dict[str, Any] = Field(default_factory=dict)
 
 
-class StoresFile(Declared):
-    """Store names are unique. `worker_defaults` by namespace; `*` is for those that are not named."""
-
-    stores: Annotated[tuple[StoreEntry, ...], Len(min_length=1)]
-    worker_defaults: dict[str, WorkerDefaults] = Field(default_factory=dict)
-
-    def defaults_for(self, namespace: str) -> WorkerDefaults:
-        found = self.worker_defaults.get(namespace) or self.worker_defaults.get(EVERY_NAMESPACE)
-        return found or WorkerDefaults()
+class _File(Declared):
+    stores: Annotated[tuple[_Store, ...], Len(min_length=1)]
+    worker_defaults: dict[str, _Defaults] = Field(default_factory=dict)
 
 
 def read_stores_file(path: str) -> StoresFile:
@@ -82,11 +79,30 @@ def read_stores_file(path: str) -> StoresFile:
     if not isinstance(content, dict):
         raise InvalidInput(f"the stores file {path} holds {content!r}: give a mapping with stores and workerDefaults")
     try:
-        found = StoresFile.model_validate(content)
+        found = _File.model_validate(content)
     except ValidationError as error:
-        raise InvalidInput(f"the stores file {path}: {sentences(error, StoresFile)[0]}") from None
+        raise InvalidInput(f"the stores file {path}: {sentences(error, _File)[0]}") from None
     names = [store.name for store in found.stores]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
         raise InvalidInput(f"the stores file {path}: stores has two entries named {twice!r}, give each its own name")
-    return found
+    return _meant(found)
+
+
+def _meant(file: _File) -> StoresFile:
+    return StoresFile(
+        stores=tuple(
+            StoreEntry(
+                name=store.name,
+                key_prefix=store.key_prefix,
+                namespaces=store.namespaces,
+                worker_secret_name=store.worker_secret_name,
+            )
+            for store in file.stores
+        ),
+        url_files={store.name: Path(store.url_file) for store in file.stores},
+        worker_defaults={
+            namespace: WorkerDefaults(**{name: getattr(defaults, name) for name in _Defaults.model_fields})
+            for namespace, defaults in file.worker_defaults.items()
+        },
+    )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from headgate.control.stores import Site
 from headgate.errors import InvalidInput
 from headgate_operator.settings import Settings
 from headgate_operator.stores_file import read_stores_file
@@ -57,8 +58,11 @@ def test_stores_and_worker_defaults(stores: Path) -> None:
     assert not default.serves("other")
     assert shared.serves("other")
     assert (shared.key_prefix, shared.worker_secret_name) == ("rq", "shared-store")
-    assert file.defaults_for("taskforce").image == "example.com/app:1"
-    assert file.defaults_for("other").image == "example.com/base:1"
+    assert file.url_files["shared"] == Path("/etc/headgate/stores/shared/url")
+    site = Site(file.stores, file.worker_defaults)
+    assert site.defaults_for("taskforce").image == "example.com/app:1"
+    assert site.defaults_for("taskforce").env == ({"name": "A", "value": "b"},)
+    assert site.defaults_for("other").image == "example.com/base:1"
 
 
 @pytest.mark.parametrize(
