@@ -5,9 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from headgate.gates.door import Door
-
 from headgate.gates import client
+from headgate.gates.door import Door
 from headgate_worker import processes
 from headgate_worker.cells import Phase
 from headgate_worker.channel import Channel, Message

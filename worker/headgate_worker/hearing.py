@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from headgate.gates.ear import Arrived, Command, Ear, PolicyChanged, SuspendChanged, Woken
-
 from headgate.errors import StoreUnavailable
+from headgate.gates.ear import Arrived, Command, Ear, PolicyChanged, SuspendChanged, Woken
 from headgate_worker.loop import Loop
 from headgate_worker.store_link import StoreLink
 
@@ -17,12 +16,12 @@ class Listeners:
     arrived: Callable[[], None]
     woken: Callable[[], None]
     policy_changed: Callable[[], None]
-    suspend_changed: Callable[[], None]
+    suspend_changed: Callable[[bool], None]
     command: Callable[[str, bytes], None]
 
 
 class Hearing:
-    """`open` after every break of the store and whenever the slots' names change."""
+    """`open` after every break of the store. `channels` are RQ's command channels, one for each slot."""
 
     def __init__(
         self, url: Callable[[], str], prefix: str, queue: str, instance: str, link: StoreLink, loop: Loop
@@ -34,25 +33,36 @@ class Hearing:
         self._link = link
         self._loop = loop
         self._ear: Ear | None = None
-        self.channels: Sequence[str] = ()
+        self._channels: Sequence[str] = ()
         self.listeners: Listeners
 
     def open(self) -> None:
         """Connect anew. Raises StoreUnavailable."""
         self.close()
-        self._ear = ear = Ear(self._url(), self._prefix, self._queue, self._instance, self.channels)
+        self._ear = ear = Ear(self._url(), self._prefix, self._queue, self._instance, self._channels)
         self._loop.watch(ear, self._read)
-        ear.arm()
+        self._read()
+
+    def listen(self, channels: Sequence[str]) -> None:
+        """Hear exactly these command channels."""
+        self._channels = channels
+        if self._ear is not None:
+            try:
+                self._ear.listen(channels)
+            except StoreUnavailable as error:
+                self._broke(error)
 
     def arm(self) -> int | None:
-        """Track the queue, the policy and `suspended` again; the queue's length, None when the store is away."""
+        """Hear the queue's next change; its length now, None when the store is away. Arm only while a slot is idle."""
         if self._ear is None or not self._link.up:
             return None
         try:
-            return self._ear.arm()
+            length = self._ear.arm()
         except StoreUnavailable as error:
             self._broke(error)
             return None
+        self._loop.after(0, self._read)  # something may have come with it
+        return length
 
     def close(self) -> None:
         if self._ear is not None:
@@ -79,8 +89,8 @@ class Hearing:
                 self.listeners.woken()
             case PolicyChanged():
                 self.listeners.policy_changed()
-            case SuspendChanged():
-                self.listeners.suspend_changed()
+            case SuspendChanged(suspended):
+                self.listeners.suspend_changed(suspended)
             case Command(channel, payload):
                 self.listeners.command(channel, payload)
 

@@ -25,6 +25,7 @@ class StoreLink:
         self._loop = loop
         self._url = current_store_url(settings)
         self._waits: Iterator[float] = client.backoff()
+        self._flushing = False
         self._put_off: deque[Callable[[], None]] = deque()
         self.door = Door(self._url, settings.prefix)
         self.up = True
@@ -84,10 +85,14 @@ class StoreLink:
         self._flush()
 
     def _flush(self) -> None:
-        while self.up and self._put_off:
-            try:
+        if self._flushing:
+            return  # a call that puts another off: it comes after the rest
+        self._flushing = True
+        try:
+            while self.up and self._put_off:
                 self._put_off[0]()
-            except StoreUnavailable as error:
-                self.lost(error)
-                return
-            self._put_off.popleft()
+                self._put_off.popleft()
+        except StoreUnavailable as error:
+            self.lost(error)
+        finally:
+            self._flushing = False

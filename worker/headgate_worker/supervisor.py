@@ -67,7 +67,6 @@ class Supervisor:
         )
         self.commands = Commands(self.slots, settings.prefix, self.drain.begin)
         self.failure: str | None = None
-        self._suspended = False
         self._wire()
 
     def run(self) -> int:
@@ -99,7 +98,7 @@ class Supervisor:
             arrived=self.waiting.arrived,
             woken=self.waiting.wake_one,
             policy_changed=lambda: self.link.do(self._read_policy),
-            suspend_changed=lambda: self.link.do(self._read_suspended),
+            suspend_changed=self._suspend_changed,
             command=self.commands.received,
         )
 
@@ -195,9 +194,16 @@ class Supervisor:
         slot.waiting = {"why": "down"}
 
     def _slot_came(self, slot: Slot) -> None:
+        self._hear_commands()
         self.link.do(lambda: self._register([slot.name]))
 
+    def _hear_commands(self) -> None:
+        keys = Keys(self.settings.prefix)
+        self.hearing.listen([keys.commands(slot.name) for slot in self.slots])
+
     def _slot_left(self, slot: Slot) -> None:
+        if not self.slots.closing:
+            self._hear_commands()
         if not self.slots.closing:
             self.link.do(lambda: self._rq(lambda: self.registration.death([slot.name])))
 
@@ -210,37 +216,25 @@ class Supervisor:
         self.waiting.wake_all()
 
     def _listen(self) -> None:
-        keys = Keys(self.settings.prefix)
-        self.hearing.channels = [keys.commands(slot.name) for slot in self.slots]
         self.hearing.open()
-        self._read_suspended()
 
     def _read_policy(self) -> None:
         self.policy.read()
-        self.hearing.arm()
 
     def _policy_changed(self, document: QueueDocument) -> None:
         """Slots read the rules themselves, by the revision in their next grant; what is left is ours."""
         self.casualties.most_losses = document.jobs.max_losses
         if self.drain.until is not None:
             return
-        before = {slot.name for slot in self.slots}
         self.slots.resize(document.per_worker)
-        if before != {slot.name for slot in self.slots} and before:
-            self.link.do(self._listen)
         self.clerk.policy_changed()
         self.waiting.wake_one()
 
-    def _read_suspended(self) -> None:
-        keys = Keys(self.settings.prefix)
-        suspended = bool(self._rq(lambda: self._connect().exists(keys.suspended)))
-        self.hearing.arm()
-        if suspended is self._suspended:
-            return
-        self._suspended = suspended
+    def _suspend_changed(self, suspended: bool) -> None:
         logs.get().info("suspended by `rq suspend`" if suspended else "resumed by `rq resume`")
         idle = [slot.name for slot in self.slots.alive() if slot.held() is None]
-        self._rq(lambda: self.registration.state(idle, "suspended" if suspended else "idle"))
+        state = "suspended" if suspended else "idle"
+        self.link.do(lambda: self._rq(lambda: self.registration.state(idle, state)))
         if not suspended:
             self.waiting.wake_one()
 
