@@ -2,9 +2,8 @@
 
 import os
 
-from huey import RedisHuey
-
 from bench.apps import jobs
+from huey import RedisHuey
 
 huey = RedisHuey("bench", url=os.environ["BENCH_STORE_URL"])
 noop = huey.task()(jobs.noop)

@@ -3,9 +3,8 @@
 import os
 
 import redis.asyncio
-from taskiq_redis import ListQueueBroker, RedisStreamBroker
-
 from bench.apps import jobs
+from taskiq_redis import ListQueueBroker, RedisStreamBroker
 
 URL = os.environ["BENCH_STORE_URL"]
 streams = RedisStreamBroker(URL)

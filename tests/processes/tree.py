@@ -12,7 +12,7 @@ import psutil
 
 TICK = os.sysconf("SC_CLK_TCK")
 AFTER_THE_NAME = 2
-"""In /proc/<pid>/stat the name may hold spaces; fields are counted from behind its closing bracket, where field 3 comes."""
+"""/proc/<pid>/stat: the name may hold spaces, so fields are counted from behind its closing bracket, field 3 first."""
 
 
 def members(root: int) -> list[int]:
