@@ -29,6 +29,11 @@ class Child:
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int | None:
+        """None while it does not run."""
+        return self._process.pid if self._process is not None and self.running else None
+
     def start(self) -> None:
         """Start it, unless it runs; may be called again after `kill`."""
         if not self.running:
