@@ -148,7 +148,8 @@ def _blocker(
         return Blocker.QUARANTINE, quarantine
     if not look["queued"]:
         return "", None
-    shared = [gate for share, _ in _pairs(look.get("budgets")) for gate in budgets.get(share, ())]
+    shares = look.get("shares", "").split()
+    shared = [gate for share in shares for gate in budgets.get(share.partition(":")[2], ())]
     for gate in (*gates[:2], *shared):
         if gate.name in (Blocker.CONCURRENCY_PER_KEY, Blocker.RATE_PER_KEY, Blocker.RATE_PER_WORKER):
             continue

@@ -14,7 +14,7 @@ local queue, job = ARGV[4], ARGV[5]
 local list, known = P .. ':queue:' .. queue, H .. 'idem:' .. queue .. ':' .. ARGV[6]
 local earlier = ARGV[6] ~= '' and call('GET', known) or call('EXISTS', P .. ':job:' .. job) == 1 and job
 if earlier then return { epoch, seq, now, 'exists', earlier } end
-local length, backlog = call('LLEN', list), rules and rules[19] or 0
+local length = call('LLEN', list)
 if backlog > 0 and length >= backlog then return { epoch, seq, now, 'full', length, backlog } end
 call('SADD', P .. ':queues', list)
 call('HSET', P .. ':job:' .. job, unpack(ARGV, 9))

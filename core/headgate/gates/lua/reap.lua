@@ -20,7 +20,7 @@ for _, queue in ipairs(names) do
     -- include: lose
     -- include: reap
     left = left - reap_queue(left, ARGV[5] == '1', reaped)
-    if not rules then
+    if not declared then
       -- include: drained
     end
   end

@@ -35,10 +35,10 @@ for i = 1, busy do
 end
 beat_instance(busy)
 if quarantine <= now then reap_queue(20, true, reaped) end
-if not rules then
+if not declared then
   -- include: drained
 end
-local wake = busy < slots and rules and hold == 0 and quarantine <= now and sleep <= us
+local wake = busy < slots and declared and hold == 0 and quarantine <= now and sleep <= us
   and call('EXISTS', P .. ':suspended') == 0 and call('LLEN', P .. ':queue:' .. queue) > 0
-  and (total == 0 or call('ZCOUNT', Q .. 'held', '(' .. now, '+inf') < total)
+  and (total == 0 or call('ZCOUNT', Q .. 'held', alive, '+inf') < total)
 return { epoch, seq, now, kept, revision, wake and 1 or 0, quarantine > now and quarantine or 0, reaped, unregistered }

@@ -22,14 +22,14 @@ end
 
 -- A lease that lapsed but was not reaped may go on if nobody took its places.
 local function has_room(places)
-  local room = total == 0 or call('ZCOUNT', Q .. 'held', '(' .. now, '+inf') < total
+  local room = total == 0 or call('ZCOUNT', Q .. 'held', alive, '+inf') < total
   for i = 1, #places do
     local weight, name = string.match(places[i], '^b(%d+):(.+)$')
     local b = name and budget_of(name)
     if b then
       room = room and b.free >= tonumber(weight)
-    elseif not name and rules and rules[8] > 0 then
-      room = room and call('ZCOUNT', Q .. 'key:held:' .. string.sub(places[i], 2), '(' .. now, '+inf') < rules[8]
+    elseif not name and key_total > 0 then
+      room = room and call('ZCOUNT', Q .. 'key:held:' .. string.sub(places[i], 2), alive, '+inf') < key_total
     end
   end
   return room
@@ -77,5 +77,5 @@ local function beat_instance(busy)
   call('ZADD', H .. 'insts', now, instance)
   call('ZREMRANGEBYSCORE', H .. 'insts', '-inf', now - 15000)
   call('PEXPIRE', H .. 'insts', 15000)
-  call('PEXPIRE', H .. 'w:' .. instance .. ':starts', math.max(rules and math.ceil(rules[7] / 1000) or 0, 15000))
+  call('PEXPIRE', H .. 'w:' .. instance .. ':starts', math.max(math.ceil(worker_period / 1000), 15000))
 end

@@ -1,15 +1,15 @@
 -- A keyed rate above 256: 128 buckets of period/128, a STRING of packed {width, bucket, starts, ...}, oldest first. Counts
 -- whole buckets, so it never admits above the limit and opens at most period/128 late. Needs: lanes (name). Sets: at
-at = full_at > 0 and full_at + rules[10] > us and full_at + rules[10] or 0
-local width, stored = rules[10] / 128, call('GET', Q .. 'key:buckets:' .. name)
+at = full_at > 0 and full_at + key_period > us and full_at + key_period or 0
+local width, stored = key_period / 128, call('GET', Q .. 'key:buckets:' .. name)
 local buckets, starts = stored and cmsgpack.unpack(stored) or { width }, 0
 if buckets[1] ~= width then -- another period: full up to the last start it knows
-  at = math.max(at, (buckets[#buckets - 1] + 1) * buckets[1] + rules[10])
+  at = math.max(at, (buckets[#buckets - 1] + 1) * buckets[1] + key_period)
 else
   local bucket, i = math.floor(us / width), #buckets - 1
   while i > 1 and buckets[i] >= bucket - 128 do
     if buckets[i] <= bucket + 128 then starts = starts + buckets[i + 1] end
-    if starts >= rules[9] then
+    if starts >= key_limit then
       at = math.max(at, math.ceil((buckets[i] + 129) * width))
       break
     end

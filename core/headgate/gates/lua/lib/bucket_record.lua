@@ -1,5 +1,5 @@
 -- Count one start in its bucket (bucket_opens.lua) and forget what no window can reach. Needs: take_key (name)
-local width, stored = rules[10] / 128, call('GET', Q .. 'key:buckets:' .. name)
+local width, stored = key_period / 128, call('GET', Q .. 'key:buckets:' .. name)
 local bucket, before, kept = math.floor(us / width), stored and cmsgpack.unpack(stored) or { width }, { width }
 for i = 2, before[1] == width and #before or 0, 2 do
   if before[i] >= bucket - 128 and before[i] <= bucket then
@@ -13,4 +13,4 @@ else
   kept[#kept + 1] = bucket
   kept[#kept + 1] = 1
 end
-call('SET', Q .. 'key:buckets:' .. name, cmsgpack.pack(kept), 'PX', math.ceil((rules[10] + width) / 1000))
+call('SET', Q .. 'key:buckets:' .. name, cmsgpack.pack(kept), 'PX', math.ceil((key_period + width) / 1000))

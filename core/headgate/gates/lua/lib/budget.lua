@@ -1,23 +1,24 @@
 -- Budgets: gates shared by queues. Concurrency places go to waiters first come, first served, across queues.
 -- Needs: start.
--- b:<name>          HASH  total, reserved, limit, period (us), sleep (us), waiting and promised: until when (ms) somebody may wait
+-- b:<name>          HASH  gates (packed total, httpReserved, limit, period us), doc, revision, sleep (us), waiting and promised:
+--                         until when (ms) somebody may wait for a place or an opening
 -- b:<name>:held     ZSET  e:<execution>[#k] or wake:<instance>:<queue>#k (a carried place) by lease end (ms); weight w = w members
 -- b:<name>:http     ZSET  the HTTP holders again, counted only against `reserved`
 -- b:<name>:wait     ZSET  "<instance> <queue> <weight>" by arrival (ms)
 -- The budget as it stands, nil when it is not published. free: places for jobs (infinite without a total).
 local function budget_of(name)
   local key = H .. 'b:' .. name
-  local read = call('HMGET', key, 'total', 'reserved', 'limit', 'period', 'sleep', 'waiting', 'promised')
+  local read = call('HMGET', key, 'gates', 'sleep', 'waiting', 'promised')
   if not read[1] then return nil end
-  local b = { key = key, name = name, limit = tonumber(read[3]), period = tonumber(read[4]), sleep = tonumber(read[5]) or 0,
-    waiting = tonumber(read[6]) or 0, promised = tonumber(read[7]) or 0, used = 0, free = math.huge }
-  local places, reserved = tonumber(read[1]), tonumber(read[2])
+  local places, reserved, limit, period = struct.unpack('<dddd', read[1])
+  local used, free = 0, math.huge
   if places > 0 then
-    b.used = call('ZCOUNT', key .. ':held', '(' .. now, '+inf')
-    if reserved > 0 then reserved = math.max(0, reserved - call('ZCOUNT', key .. ':http', '(' .. now, '+inf')) end
-    b.free = places - reserved - b.used
+    used = call('ZCOUNT', key .. ':held', alive, '+inf')
+    if reserved > 0 then reserved = math.max(0, reserved - call('ZCOUNT', key .. ':http', alive, '+inf')) end
+    free = places - reserved - used
   end
-  return b
+  return { key = key, name = name, limit = limit, period = period, used = used, free = free, weight = 1,
+    sleep = tonumber(read[2] or 0), waiting = tonumber(read[3] or 0), promised = tonumber(read[4] or 0) }
 end
 
 -- Give what is free to those who wait, oldest first: each is woken and its place kept for 500 ms. Stops at `me`.

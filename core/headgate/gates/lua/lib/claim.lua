@@ -4,26 +4,42 @@
 --   {'H', suspended} {'N'} {'Q', until}
 if suspended then
   answer = { 'H', 1 }
-elseif rules and hold > 0 then
+elseif declared and hold > 0 then
   answer = { 'H', 0 }
 elseif quarantine > now then
   answer = { 'Q', quarantine }
-elseif not rules then
+elseif not declared then
   answer = { 'N' }
 else
   -- include: gates
-  local job, data, fields, key, more, pick
+  local job, data, key, more, pick
+  local timeout, expires, plain_key -- of the job's hash; expires: it has a ttl or ran before, so it may be expiring
   if not blocker then
-    local laned = (rules[8] > 0 or rules[9] > 0) and not shadow
+    local laned = (key_total > 0 or key_limit > 0) and shadow == 0
     if laned then
       -- include: lanes
     end
     for _ = 1, 64 do
       if laned then job, key = pick() else job = call('LPOP', P .. ':queue:' .. queue) end
       if not job then break end
-      data, fields = call('HGETALL', P .. ':job:' .. job), {}
-      for i = 1, #data, 2 do fields[data[i]] = data[i + 1] end
-      if fields.data and fields.status ~= 'canceled' and fields.status ~= 'stopped' then
+      data = call('HGETALL', P .. ':job:' .. job)
+      local ran, status = false, nil
+      timeout, expires, plain_key = nil, false, nil
+      for i = 1, #data, 2 do
+        local name = data[i]
+        if name == 'data' then
+          ran = true
+        elseif name == 'status' then
+          status = data[i + 1]
+        elseif name == 'timeout' then
+          timeout = data[i + 1]
+        elseif name == 'ttl' or name == 'worker_name' and data[i + 1] ~= '' then
+          expires = true
+        elseif name == 'headgate_key' then
+          plain_key = data[i + 1]
+        end
+      end
+      if ran and status ~= 'canceled' and status ~= 'stopped' then
         granted = true
         break
       end

@@ -14,7 +14,7 @@ for i = 1, #places do
     if asleep then call('HSET', budget, 'sleep', string.format('%.0f', wake_at)) end
   end
 end
-if not asleep and rules then
+if not asleep and declared then
   sleep = wake_at
   call('HSET', H .. 'policy:' .. queue, 'sleep', string.format('%.0f', wake_at))
 end

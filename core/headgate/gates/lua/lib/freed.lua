@@ -5,6 +5,6 @@ for i = 1, #freed do
 end
 wake_one()
 if call('EXISTS', P .. ':worker:' .. slot) == 1 then call('HSET', P .. ':worker:' .. slot, 'state', 'idle') end
-if not rules then
+if not declared then
   -- include: drained
 end

@@ -3,9 +3,8 @@
 -- Shadow refuses nothing and counts in Q..stats what it would have refused.
 -- line: where the pod may wait for the blocker: {zset, budget or false, ring or nil, limit, period (us)}, nil: nowhere
 local blocker, holders, open_at, line = nil, 0, 0, nil
-local shadow = rules[2] == 1
 local function refuse(name, count, at, where)
-  if shadow then
+  if shadow == 1 then
     call('HINCRBY', Q .. 'stats', 'shadow:' .. name, 1)
     return
   end
@@ -15,7 +14,7 @@ end
 
 local held = 0
 if total > 0 then
-  held = call('ZCOUNT', Q .. 'held', '(' .. now, '+inf')
+  held = call('ZCOUNT', Q .. 'held', alive, '+inf')
   if held >= total then refuse('concurrency.total', held, 0, { Q .. 'wait', false }) end
 end
 if rate_limit > 0 then
@@ -23,9 +22,8 @@ if rate_limit > 0 then
   if at > 0 then refuse('rate.total', 0, at, { Q .. 'rwait', false, Q .. 'starts', rate_limit, rate_period }) end
 end
 local budgets = {}
-for i = 1, #rules[11], 2 do
-  local name, weight = rules[11][i], rules[11][i + 1]
-  local b, blocked, ahead = budget_of(name), false, 0
+for size, name in string.gmatch(shares, 'b(%d+):(%S+)') do
+  local weight, b, blocked, ahead = tonumber(size), budget_of(name), false, 0
   if not b then
     refuse('budget/' .. name, 0, 0, nil)
   else
@@ -47,8 +45,8 @@ for i = 1, #rules[11], 2 do
   end
 end
 local worker_ring = H .. 'w:' .. instance .. ':starts'
-if rules[6] > 0 then
-  local at = opens(worker_ring, rules[6], rules[7], 1)
+if worker_limit > 0 then
+  local at = opens(worker_ring, worker_limit, worker_period, 1)
   if at > 0 then refuse('rate.perWorker', 0, at, nil) end
 end
 if sleep > us then refuse('deferred', 0, sleep, nil) end

@@ -8,6 +8,6 @@ local mp = math.floor((5 * doy + 2) / 153)
 local month = mp < 10 and mp + 3 or mp - 9
 local year = yoe + era * 400 + (month <= 2 and 1 or 0)
 local rest = sec % 86400
-local iso = string.format('%04d-%02d-%02dT%02d:%02d:%02d.%06dZ', year, month, doy - math.floor((153 * mp + 2) / 5) + 1,
-  math.floor(rest / 3600), math.floor(rest / 60) % 60, rest % 60, micro)
-local stamp = string.format('%d.%06d', sec, micro)
+local iso = string.format('%d-%02d-%02dT%02d:%02d:%02d', year, month, doy - math.floor((153 * mp + 2) / 5) + 1,
+  math.floor(rest / 3600), math.floor(rest / 60) % 60, rest % 60) .. '.' .. micros .. 'Z'
+local stamp = time[1] .. '.' .. micros

@@ -15,14 +15,14 @@ local function has_room(key)
   local name = string.sub(key, 2)
   local held = Q .. 'key:held:' .. name
   local set, score = nil, nil
-  if rules[8] > 0 and call('ZCOUNT', held, '(' .. now, '+inf') >= rules[8] then
-    set, score = 'shut', call('ZRANGEBYSCORE', held, '(' .. now, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
-  elseif rules[9] > 0 then
+  if key_total > 0 and call('ZCOUNT', held, alive, '+inf') >= key_total then
+    set, score = 'shut', call('ZRANGEBYSCORE', held, alive, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
+  elseif key_limit > 0 then
     local at
-    if rules[9] > 256 then
+    if key_limit > 256 then
       -- include: bucket_opens
     else
-      at = opens(Q .. 'key:starts:' .. name, rules[9], rules[10], 1)
+      at = opens(Q .. 'key:starts:' .. name, key_limit, key_period, 1)
     end
     if at > 0 then set, score = 'late', math.ceil(at / 1000) end
   end

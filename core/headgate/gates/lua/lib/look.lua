@@ -17,13 +17,14 @@ end
 
 local function look_at_budget(name)
   local key = H .. 'b:' .. name
-  local read = call('HMGET', key, 'total', 'limit', 'period', 'sleep', 'reserved')
+  local read = call('HMGET', key, 'gates', 'sleep')
   if not read[1] then return nil end
-  local seen = { sleep = math.ceil((tonumber(read[4]) or 0) / 1000), total = tonumber(read[1]), reserved = tonumber(read[5]),
-    used = call('ZCOUNT', key .. ':held', '(' .. now, '+inf'), holders = look_at_holders(key .. ':held'),
+  local places, reserved, limit, period = struct.unpack('<dddd', read[1])
+  local seen = { sleep = math.ceil((tonumber(read[2]) or 0) / 1000), total = places, reserved = reserved,
+    used = call('ZCOUNT', key .. ':held', alive, '+inf'), holders = look_at_holders(key .. ':held'),
     waiting = call('ZCARD', key .. ':wait') }
-  if tonumber(read[2]) > 0 then
-    seen.rate = look_at_ring(key .. ':starts', tonumber(read[2]), tonumber(read[3]), call('ZCARD', key .. ':rwait'))
+  if limit > 0 then
+    seen.rate = look_at_ring(key .. ':starts', limit, period, call('ZCARD', key .. ':rwait'))
   end
   return seen
 end

@@ -1,4 +1,4 @@
--- An execution is lost: its worker died or its lease lapsed. Needs: start, policy (Q, rules), rq_back.
+-- An execution is lost: its worker died or its lease lapsed. Needs: start, policy (Q), rq_back.
 -- The lease of the dead goes to a mark `<job>:<execution>!` that only `release` without a slot takes, so that a worker which
 -- wakes up later is refused while RQ's failure code runs; a mark that lapses is lost again.
 -- dead: the caller can run RQ's failure code. Answers fate ('requeued', 'failed', 'poison', 'none', 'left') and losses.
@@ -14,9 +14,9 @@ local function lose(job, execution_id, marked, dead)
   local fate = 'requeued'
   if not started then
     fate = 'none'
-  elseif rules and rules[17] == 0 then
+  elseif requeue == 0 then
     fate = 'failed'
-  elseif losses > (rules and rules[18] or 3) then
+  elseif losses > max_losses then
     fate = 'poison'
   end
   if (fate == 'failed' or fate == 'poison') and not dead then return 'left', losses end

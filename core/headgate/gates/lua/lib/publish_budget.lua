@@ -1,6 +1,6 @@
 -- Needs: publish, pack, budget. Those who wait are given what the new limit frees.
 local limit, period = rate(document.rate)
-call('HSET', key, 'total', number(document.total), 'reserved', number(document.http_reserved), 'limit', limit, 'period', period,
+call('HSET', key, 'gates', struct.pack('<dddd', number(document.total), number(document.http_reserved), limit, period),
   'revision', revision, 'doc', ARGV[6])
 local b = budget_of(queue)
 for _ = 1, 32 do

@@ -3,26 +3,28 @@
 -- Needs: start.
 -- When do `n` more starts fit into every window of `period` us? 0: now, else the time (us).
 local function opens(key, limit, period, n)
-  local at = call('LINDEX', key, math.max(limit - n, 0))
+  local at = call('LINDEX', key, limit > n and limit - n or 0)
   if not at then
     at = call('LINDEX', key, -1)
     at = at and string.byte(at) == 45 and at or 0
   end
-  at = math.abs(tonumber(at))
+  at = tonumber(at)
+  if at < 0 then at = -at end
   if at > us + 20000000 then at = 0 end -- from a clock that was set back: full_at stands for it
-  at = math.max(at, full_at) + period
+  if at < full_at then at = full_at end
+  at = at + period
   if at > us or n > limit then return at end
   return 0
 end
 
 -- Record `n` starts now.
 local function record(key, limit, n)
-  local length = call('LPUSH', key, us)
-  for _ = 2, n do length = call('LPUSH', key, us) end
+  local length = call('LPUSH', key, us_text)
+  for _ = 2, n do length = call('LPUSH', key, us_text) end
   if length > limit + 64 then
-    local oldest = math.abs(tonumber(call('LINDEX', key, limit)))
+    local oldest = call('LINDEX', key, limit)
     call('LTRIM', key, 0, limit)
-    call('LSET', key, -1, -oldest)
+    call('LSET', key, -1, string.byte(oldest) == 45 and oldest or '-' .. oldest)
   end
   return length
 end

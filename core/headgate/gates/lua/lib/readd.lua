@@ -12,7 +12,7 @@ local function readd(job, execution_id, slot)
     call('LREM', P .. ':queue:' .. queue, 0, job)
     call('PERSIST', job_key)
     call('HSET', job_key, 'status', 'started', 'worker_name', slot)
-    local stamp = sec .. '.' .. string.format('%06d', micro)
+    local stamp = time[1] .. '.' .. micros
     call('HSET', P .. ':execution:' .. member, 'id', execution_id, 'job_id', job, 'created_at', stamp, 'last_heartbeat', stamp,
       'worker_name', slot)
     call('EXPIRE', P .. ':execution:' .. member, 90)

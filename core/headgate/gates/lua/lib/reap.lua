@@ -1,4 +1,4 @@
--- Executions of this queue whose lease lapsed. Needs: start, policy (Q, rules), budget, wake, places, rq_back, lose.
+-- Executions of this queue whose lease lapsed. Needs: start, policy (Q), budget, wake, places, rq_back, lose.
 -- Appends to: reaped (flat queue, job, execution, fate, losses). Answers how many it handled.
 local function reap_queue(limit, dead, reaped)
   local count = 0
@@ -9,7 +9,7 @@ local function reap_queue(limit, dead, reaped)
     if fate ~= 'left' then
       local key = call('HGET', Q .. 'keys', plain)
       if key then places[1] = 'k' .. key end
-      for i = 1, rules and #rules[11] or 0, 2 do places[#places + 1] = 'b' .. rules[11][i + 1] .. ':' .. rules[11][i] end
+      for place in string.gmatch(shares, '%S+') do places[#places + 1] = place end
       give_back(plain, execution_id, places)
       wake_one()
       if fate ~= 'none' then

@@ -3,7 +3,7 @@
 -- ARGV[1]  string  P, RQ's key prefix
 -- ARGV[2]  string  epoch the caller has seen, '' for none
 -- ARGV[3]  integer seq the caller has seen
--- Sets: call, P, H, now (ms), us, sec, micro, epoch, seq, quarantine (ms), full_at (us)
+-- Sets: call, P, H, clock's names, epoch, seq, quarantine (ms), full_at (us)
 local call, P = redis.call, ARGV[1]
 local H = P .. ':hg:'
 -- include: clock

@@ -2,9 +2,9 @@
 for i = 1, #budgets do
   local b = budgets[i]
   if b.weight == 1 then
-    call('ZADD', b.key .. ':held', now + 20000, 'e:' .. execution)
+    call('ZADD', b.key .. ':held', lease, 'e:' .. execution)
   else
-    for k = 1, b.weight do call('ZADD', b.key .. ':held', now + 20000, 'e:' .. execution .. '#' .. k) end
+    for k = 1, b.weight do call('ZADD', b.key .. ':held', lease, 'e:' .. execution .. '#' .. k) end
   end
   places[#places + 1] = 'b' .. b.weight .. ':' .. b.name
   if b.limit > 0 then record(b.key .. ':starts', b.limit, b.weight) end

@@ -1,0 +1,91 @@
+"""Rate gates: in no window of one period more than `limit` starts. All times are microseconds of the store's clock.
+
+An exact ring up to 256 starts a key and 10,000 a queue or budget; above 256 a key, 128 buckets counted conservatively.
+"""
+
+from __future__ import annotations
+
+import math
+
+FUTURE_US = 20_000_000
+"""A start further ahead than this was recorded before the clock was set back: the quarantine stands for it."""
+BUCKETS = 128
+EXACT_KEYED_LIMIT = 256
+LONGEST_PERIOD_US = 86_400_000_000
+
+
+class Ring:
+    """Every start that any legal window can reach, newest first. `forgotten_at`: when the store drops it, 0 for never."""
+
+    __slots__ = ("forgotten_at", "starts")
+
+    def __init__(self) -> None:
+        self.starts: list[int] = []
+        self.forgotten_at = 0
+
+    def opens(self, us: int, full_at: int, limit: int, period: int, n: int = 1) -> int:
+        """When `n` more starts fit into every window of `period`; 0 is now. `full_at`: the gate counts as full then."""
+        index = max(limit - n, 0)
+        oldest = self.starts[index] if index < len(self.starts) else 0
+        if oldest > us + FUTURE_US:
+            oldest = 0
+        at = max(oldest, full_at) + period
+        return at if at > us or n > limit else 0
+
+    def record(self, us: int, n: int = 1) -> None:
+        self.starts[:0] = [us] * n
+        while self.starts and self.starts[-1] < us - LONGEST_PERIOD_US:
+            self.starts.pop()
+
+    def forget_if_due(self, us: int) -> None:
+        if self.forgotten_at and us >= self.forgotten_at:
+            self.starts.clear()
+            self.forgotten_at = 0
+
+    def within(self, us: int, period: int, limit: int) -> int:
+        """Starts that the window which ends now holds, at most `limit`."""
+        return min(limit, sum(us - period < start <= us + FUTURE_US for start in self.starts))
+
+
+class Buckets:
+    """Starts counted in buckets of period/128: never above the limit, opens at most period/128 late."""
+
+    __slots__ = ("counts", "forgotten_at", "width")
+
+    def __init__(self) -> None:
+        self.width = 0.0
+        self.counts: dict[int, int] = {}
+        self.forgotten_at = 0.0
+
+    def opens(self, us: int, full_at: int, limit: int, period: int) -> int:
+        """When one more start fits; 0 is now."""
+        at = full_at + period if full_at else 0
+        width = period / BUCKETS
+        if self.counts and self.width != width:  # another period: full up to the last start it knows
+            at = max(at, math.ceil((max(self.counts) + 1) * self.width + period))
+        elif self.counts:
+            at = max(at, self._full_until(math.floor(us / width), limit, width))
+        return at if at > us else 0
+
+    def _full_until(self, bucket: int, limit: int, width: float) -> int:
+        starts = 0
+        for index in sorted(self.counts, reverse=True):
+            if abs(index - bucket) > BUCKETS:
+                continue
+            starts += self.counts[index]
+            if starts >= limit:
+                return math.ceil((index + BUCKETS + 1) * width)
+        return 0
+
+    def record(self, us: int, period: int) -> None:
+        width = period / BUCKETS
+        bucket = math.floor(us / width)
+        kept = self.counts.items() if self.width == width else ()
+        self.counts = {index: n for index, n in kept if bucket - BUCKETS <= index <= bucket}
+        self.counts[bucket] = self.counts.get(bucket, 0) + 1
+        self.width = width
+        self.forgotten_at = us // 1000 * 1000 + math.ceil((period + width) / 1000) * 1000
+
+    def forget_if_due(self, us: int) -> None:
+        if self.forgotten_at and us >= self.forgotten_at:
+            self.counts, self.forgotten_at = {}, 0.0
