@@ -21,7 +21,8 @@ async def incr(number: int) -> None:
     jobs.noop(number)
 
 
+KINDS = {"noop": noop, "incr": incr}
 TASKS = {
-    broker: {kind.__name__: broker.register_task(kind, f"bench:{kind.__name__}") for kind in (noop, incr)}
+    broker: {name: broker.register_task(kind, f"bench:{name}") for name, kind in KINDS.items()}
     for broker in (streams, lists)
 }

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import redis
 from bench.harness.ledger import Ledger
 from bench.peers.peer import Peer, Running
 from tests.processes import tree
@@ -68,6 +68,25 @@ class _Moment:
     calls: dict[str, int]
 
 
+@dataclass(frozen=True)
+class _Watch:
+    """The parts of a running cell that are looked at."""
+
+    client: redis.Redis
+    running: Running
+    store: Store
+    ledger: Ledger
+
+    def moment(self) -> _Moment:
+        """Clock, count and the store's own counters within a fraction of a millisecond, then what moves more slowly."""
+        with self.client.pipeline(transaction=False) as pipe:
+            done, at = self.ledger.count(), time.perf_counter()
+            stats, commands = pipe.info("stats").info("commandstats").execute()
+        calls = {name.removeprefix("cmdstat_"): int(found["calls"]) for name, found in commands.items()}
+        worker, of_store = tree.cpu_seconds(self.running.pids), tree.cpu_seconds([self.store.pid])
+        return _Moment(at, done, worker, of_store, int(stats["total_reads_processed"]), calls)
+
+
 class Bench:
     """Runs cells in `folder`. A store filled once for a peer and a load is copied for the later cells of the same."""
 
@@ -88,7 +107,8 @@ class Bench:
             self.allocator = store.allocator
             running = peer.start(store, ledger, load, folder)
             try:
-                cell = self._measure(peer, running, store, ledger, load)
+                with store.client() as client:
+                    cell = self._measure(peer, load, _Watch(client, running, store, ledger))
                 self._believe(peer, store, ledger, load)
             finally:
                 running.stop()
@@ -106,11 +126,11 @@ class Bench:
                     client.save()
         return dump
 
-    def _measure(self, peer: Peer, running: Running, store: Store, ledger: Ledger, load: Load) -> Cell:
-        self._until(running, lambda: ledger.count() >= max(1, load.warm), f"{peer.name}: first jobs")
-        first = _moment(running, store, ledger)
-        self._until(running, lambda: ledger.count() >= load.total, f"{peer.name}: all jobs")
-        last = _moment(running, store, ledger)
+    def _measure(self, peer: Peer, load: Load, watch: _Watch) -> Cell:
+        self._until(watch, max(1, load.warm), f"{peer.name}: first jobs")
+        first = watch.moment()
+        self._until(watch, load.total, f"{peer.name}: all jobs")
+        last = watch.moment()
         jobs = last.done - first.done
 
         def each(amount: float) -> float:
@@ -137,21 +157,10 @@ class Bench:
         if wrong or (wrong := ledger.violations()):
             raise Void(f"{peer.name}: {wrong}")
 
-    def _until(self, running: Running, true: Callable[[], bool], what: str) -> None:
+    def _until(self, watch: _Watch, count: int, what: str) -> None:
         deadline = time.monotonic() + self.deadline
-        while not true():
-            running.check()
+        while watch.ledger.count() < count:
+            watch.running.check()
             if time.monotonic() > deadline:
                 raise Void(f"{what} not within {self.deadline:g} s")
             time.sleep(POLL_SECONDS)
-
-
-def _moment(running: Running, store: Store, ledger: Ledger) -> _Moment:
-    done, at = ledger.count(), time.perf_counter()
-    worker, of_store = tree.cpu_seconds(running.pids), tree.cpu_seconds([store.pid])
-    with store.client() as client:
-        stats = client.info("stats")
-        calls = {
-            name.removeprefix("cmdstat_"): int(found["calls"]) for name, found in client.info("commandstats").items()
-        }
-    return _Moment(at, done, worker, of_store, int(stats["total_reads_processed"]), calls)

@@ -27,8 +27,7 @@ class Running:
 
     def __init__(self, commands: Sequence[Sequence[str]], env: Mapping[str, str], folder: Path) -> None:
         self.log = folder / "worker.log"
-        paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-        full = {**os.environ, "PYTHONPATH": paths, **env}
+        full = {**os.environ, **env, "PYTHONPATH": str(ROOT)}
         with self.log.open("ab") as log:
             self.processes = [
                 subprocess.Popen(command, env=full, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
