@@ -33,7 +33,7 @@ def build_into(lazy: LazyJob) -> None:
     """Turn it into a `Job`, keeping what a later comparison needs to see whether the job's code changed it."""
     job_id, raw, worker, connect, serializer = lazy.__dict__["_lazy"]
     ready = build(job_id, raw, worker, connect(), serializer)
-    lazy.__class__ = Job
+    object.__setattr__(lazy, "__class__", Job)  # from here on `lazy.x = y` is a plain assignment
     lazy.__dict__.clear()
     lazy.__dict__.update(ready.__dict__)
     lazy.__dict__["_as_granted"] = lazy.to_dict(include_meta=False, include_result=False)

@@ -7,7 +7,6 @@ stays shared. Started as `python -m headgate_worker.template CHANNEL_FD CELLS_FD
 from __future__ import annotations
 
 import contextlib
-import gc
 import importlib
 import json
 import os
@@ -134,12 +133,13 @@ def main(argv: Sequence[str]) -> int:
     if problem:
         logs.get().warning(problem)
     from headgate_worker import child
+    from headgate_worker.warm import freeze, warm
 
+    warm(settings.store_url, settings.prefix)
     if threading.active_count() > 1:
         names = ", ".join(thread.name for thread in threading.enumerate()[1:])
         logs.get().warning("imported modules started threads, which do not survive a fork", threads=names)
-    gc.collect()
-    gc.freeze()
+    freeze()
     channel.send({"ready": True})
     Template(channel, Cells(cells_fd), supervisor, settings).serve(child.run)
     return 0

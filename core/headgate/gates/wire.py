@@ -36,7 +36,7 @@ class Wire:
 
     def __init__(self, url: str, *, timeout: float = 0.65) -> None:
         self._connection: Any = ConnectionPool.from_url(
-            url, protocol=2, socket_connect_timeout=CONNECT_SECONDS, socket_timeout=CONNECT_SECONDS
+            url, protocol=2, socket_connect_timeout=CONNECT_SECONDS, socket_timeout=CONNECT_SECONDS, driver_info=None
         ).make_connection()
         self._timeout = timeout
         self._socket: Any = None
