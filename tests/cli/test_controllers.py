@@ -31,6 +31,7 @@ class Deployments:
 
     def __init__(self, cluster: MemoryCluster, clock: Any) -> None:
         self.cluster = cluster
+        self.clock = clock
         self.controller = DeploymentController(cluster, clock)
 
     async def apply(self, manifest: Manifest) -> None:
@@ -49,7 +50,7 @@ class Deployments:
         for pod in pods or await self.pods():
             live = await self.cluster.get(POD, "local", pod["metadata"]["name"])
             assert live
-            conditions = [{"type": "Ready", "status": status}]
+            conditions = [{"type": "Ready", "status": status, "lastTransitionTime": self.clock.now()}]
             await self.cluster.apply_status(POD, live, {"phase": "Running", "conditions": conditions})
         await self.step()
 
@@ -132,6 +133,18 @@ async def test_max_unavailable_makes_room_first(deployments: Deployments) -> Non
     await deployments.apply(deployment(4, image="worker:2", maxSurge=0, maxUnavailable="50%"))
     assert len(await deployments.pods("worker:1")) == 2
     assert len(await deployments.pods("worker:2")) == 2
+
+
+async def test_a_pod_counts_as_available_after_min_ready_seconds(deployments: Deployments) -> None:
+    manifest = deployment(1)
+    manifest["spec"]["minReadySeconds"] = 60
+    await deployments.apply(manifest)
+    await deployments.make_ready()
+    status = await deployments.status()
+    assert (status["readyReplicas"], status["unavailableReplicas"], "availableReplicas" in status) == (1, 1, False)
+    manifest["spec"]["minReadySeconds"] = 0
+    await deployments.apply(manifest)
+    assert (await deployments.status())["availableReplicas"] == 1
 
 
 async def test_scale_in_ends_the_cheapest_ready_pods_and_unready_ones_before_them(deployments: Deployments) -> None:

@@ -394,6 +394,21 @@ async def test_a_drain_gives_every_pod_its_own_grace(node: Node, eventually: Eve
     assert await node.cluster.list(POD) == []
 
 
+async def test_handing_back_is_two_interrupts(node: Node, eventually: Eventually) -> None:
+    trap = "trap 'echo interrupted' INT; echo up; while :; do sleep 0.01; done"
+    await node.create(pod(command=["sh", "-c", trap]))
+
+    async def it_is_up() -> bool:
+        return "up" in node.said()
+
+    async def it_was_interrupted_twice() -> bool:
+        return node.said().count("interrupted") == 2
+
+    await eventually(it_is_up)
+    await node.kubelet.hand_back()
+    await eventually(it_was_interrupted_twice)
+
+
 async def test_children_end_with_the_process_that_started_them(tmp_path: Path, eventually: Eventually) -> None:
     """Also when it is killed with SIGKILL, which nobody can handle."""
     code = """

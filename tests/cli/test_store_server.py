@@ -59,7 +59,8 @@ async def test_a_data_folder_that_cannot_be_is_refused_by_name(tmp_path: Path) -
 
 
 async def test_its_end_is_noticed(tmp_path: Path) -> None:
+    before = servers()
     async with embedded_store(None, say) as store:
-        (pid,) = servers()
+        (pid,) = servers() - before
         psutil.Process(pid).kill()
         assert await store.ended != 0

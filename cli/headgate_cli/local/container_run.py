@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from headgate.control.ports import Clock, Manifest
-from headgate_cli.local.child import start_child
+from headgate_cli.local.child import Child, start_child
 from headgate_cli.local.pod_files import Launch
 from headgate_cli.local.probes import Probe
 
@@ -71,8 +71,14 @@ class ContainerRun:
         self._machine = machine
         self._tell = tell
         self._unhealthy = Ending()
+        self._child: Child | None = None
         self.complaint = ""
         """Why the process was ended, when a probe did that."""
+
+    def interrupt(self) -> None:
+        """SIGINT to the process, if it runs: two of them tell a worker to hand back its jobs now."""
+        if self._child and self._child.process.returncode is None:
+            self._child.process.send_signal(signal.SIGINT)
 
     async def run(self, ending: Ending) -> int:
         """Until the process has ended, by itself or because of `ending` or a probe; nothing of its group is left then.
@@ -80,6 +86,7 @@ class ContainerRun:
         Answers the exit code, 128 + number for a signal.
         """
         child = await start_child(self._launch.command, env=self._launch.env, cwd=self._machine.cwd)
+        self._child = child
         exited = asyncio.ensure_future(child.process.wait())
         output = asyncio.ensure_future(self._pass_on(child.output))
         health = asyncio.ensure_future(self._watch_health())

@@ -1,7 +1,6 @@
 """Deployment -> Pods, for the in-memory cluster: rollout, scale in and out, Deployment status.
 
-What the ReplicaSet in between would do is done here: Pods carry the template's hash. Rolling updates only; a Pod counts
-as available as soon as it is ready.
+What the ReplicaSet in between would do is done here: Pods carry the template's hash. Rolling updates only.
 """
 
 from __future__ import annotations
@@ -12,13 +11,16 @@ import json
 import math
 import secrets
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from copy import deepcopy
+from datetime import datetime, timedelta
 
 from headgate.control.ports import DEPLOYMENT, POD, Clock, Kind, Manifest
 from headgate.errors import Conflict
 from headgate_cli.local.memory_cluster import EventType, MemoryCluster
 
 HASH_LABEL = "pod-template-hash"
+LOOK_SECONDS = 1.0
 COST = "controller.kubernetes.io/pod-deletion-cost"
 
 
@@ -36,7 +38,8 @@ class DeploymentController:
             self._changed.clear()
             for deployment in await self._cluster.list(DEPLOYMENT):
                 await self.reconcile(deployment)
-            await self._changed.wait()
+            with suppress(TimeoutError):  # a Pod becomes available by time alone
+                await asyncio.wait_for(self._changed.wait(), LOOK_SECONDS)
 
     async def reconcile(self, deployment: Manifest) -> None:
         """One step: nothing in it waits for Pods; their changes call for the next one."""
@@ -76,7 +79,7 @@ class DeploymentController:
         new, old = _split(deployment, pods)
         surplus = _in_order_of_ending(new)[: max(0, len(new) - replicas)]
         unready_old = [pod for pod in old if not ready(pod)]
-        spare = sum(ready(pod) for pod in pods if pod not in surplus) - (replicas - unavailable)
+        spare = len(self._available(deployment, [pod for pod in pods if pod not in surplus])) - (replicas - unavailable)
         ready_old = _in_order_of_ending(pod for pod in old if ready(pod))
         return surplus + unready_old + ready_old[: max(0, spare)]
 
@@ -85,20 +88,27 @@ class DeploymentController:
         new, _ = _split(deployment, pods)
         return max(0, min(replicas - len(new), replicas + surge - len(pods)))
 
+    def _available(self, deployment: Manifest, pods: Sequence[Manifest]) -> list[Manifest]:
+        """Those that have been ready for `minReadySeconds`."""
+        until = datetime.fromisoformat(self._clock.now()) - timedelta(
+            seconds=deployment["spec"].get("minReadySeconds", 0)
+        )
+        return [pod for pod in pods if (since := ready_since(pod)) and since <= until]
+
     def _status(self, deployment: Manifest, pods: Sequence[Manifest]) -> Manifest:
         replicas, (_, unavailable) = _replicas(deployment), _rolling(deployment)
         new, _ = _split(deployment, pods)
-        ready_now = sum(map(ready, pods))
+        ready_now, available_now = sum(map(ready, pods)), len(self._available(deployment, pods))
         counts = {
             "replicas": len(pods),
             "updatedReplicas": len(new),
             "readyReplicas": ready_now,
-            "availableReplicas": ready_now,
-            "unavailableReplicas": max(0, replicas - ready_now),
+            "availableReplicas": available_now,
+            "unavailableReplicas": max(0, replicas - available_now),
         }
-        available = ready_now >= replicas - unavailable
+        available = available_now >= replicas - unavailable
         available_reason = "MinimumReplicasAvailable" if available else "MinimumReplicasUnavailable"
-        done = len(new) == len(pods) == replicas == ready_now
+        done = len(new) == len(pods) == replicas == available_now
         progress = "NewReplicaSetAvailable" if done else "ReplicaSetUpdated"
         return {
             "observedGeneration": deployment["metadata"]["generation"],
@@ -123,9 +133,14 @@ class DeploymentController:
         }
 
 
-def ready(pod: Manifest) -> bool:
+def ready_since(pod: Manifest) -> datetime | None:
     conditions = pod.get("status", {}).get("conditions", [])
-    return any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)
+    found = next((item for item in conditions if item["type"] == "Ready" and item["status"] == "True"), None)
+    return datetime.fromisoformat(found["lastTransitionTime"]) if found else None
+
+
+def ready(pod: Manifest) -> bool:
+    return ready_since(pod) is not None
 
 
 def template_hash(deployment: Manifest) -> str:

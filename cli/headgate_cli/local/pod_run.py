@@ -47,6 +47,7 @@ class PodRun:
         self._ip = ""
         self._folder = machine.folder / str(pod["metadata"]["uid"])[:13]
         self._ending = Ending()
+        self._current: ContainerRun | None = None
         self._state = ContainerState()
         self._status: Manifest = {}
         self._changed = asyncio.Event()
@@ -58,6 +59,10 @@ class PodRun:
     def end(self, grace: float) -> None:
         """TERM now, KILL after `grace` seconds."""
         self._ending.ask(grace)
+
+    def interrupt(self) -> None:
+        if self._current:
+            self._current.interrupt()
 
     async def run(self) -> None:
         """Until the Pod was asked to end: then its last status is reported and it is removed."""
@@ -115,6 +120,7 @@ class PodRun:
         run = ContainerRun(self.pod, launch, self._ip, self._machine, self._see_health)
         self._state.started_at, self._state.waiting = started_at, None
         self._changed.set()
+        self._current = run
         code = await run.run(self._ending)
         if run.complaint:
             await self._tell("Unhealthy", run.complaint)

@@ -16,8 +16,7 @@ from headgate_cli.local import supported
 from headgate_cli.local.container_run import Machine
 from headgate_cli.local.pod_run import RETRY_SECONDS, PodReports, PodRun
 
-STOP_SECONDS = 5.0
-"""The grace of Pods when the kubelet itself is cancelled."""
+BETWEEN_INTERRUPTS_SECONDS = 0.2
 
 
 class PodSource(PodReports, Protocol):
@@ -56,6 +55,13 @@ class Kubelet:
             run.end(run.grace if grace is None else min(grace, run.grace))
         tasks = [task for _, task in self._runs.values()]
         await asyncio.gather(*(asyncio.shield(task) for task in tasks))
+
+    async def hand_back(self) -> None:
+        """Tell every process to stop what it does now: the second SIGINT does, and must not melt into the first."""
+        for _ in range(2):
+            for run, _ in self._runs.values():
+                run.interrupt()
+            await asyncio.sleep(BETWEEN_INTERRUPTS_SECONDS)
 
     def _sync(self, pods: Sequence[Manifest]) -> None:
         self._runs = {uid: (run, task) for uid, (run, task) in self._runs.items() if not task.done()}

@@ -1,0 +1,39 @@
+"""`headgate`, also installed as `kubectl-headgate`.
+
+Exit codes: 0 all is well; 1 a check failed, a limit would be exceeded, or the store does not answer; 2 bad input.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from headgate.errors import HeadgateError, InvalidInput
+from headgate_cli.commands.explain import explain
+from headgate_cli.commands.plan import plan
+from headgate_cli.commands.publish import publish
+from headgate_cli.commands.status import status
+
+app = typer.Typer(
+    name="headgate",
+    help="Declared limits for RQ jobs: exact for the whole fleet.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+for command in (plan, publish, status, explain):
+    app.command()(command)
+
+
+def main() -> None:
+    try:
+        app()
+    except HeadgateError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(2 if isinstance(error, InvalidInput) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""Publishing files without a cluster: who owns a document that came from a file, and which generation it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from headgate.desired.documents import budget_document, queue_document
+from headgate.gates.door import Door
+from headgate.gates.verbs import Owned, Owner, Published, Same
+from headgate.model.documents import BudgetDocument, Document
+from headgate.model.parse import Resource
+from headgate.model.queue_policy import QueuePolicy
+from headgate_cli.local.files import uid_of
+
+TRIES = 5
+"""Somebody else may publish the same files at the same moment: each try counts on from what the store has then."""
+
+
+def cluster_of(scope: str) -> str:
+    """What `Owner.cluster` says for documents of files: two scopes never touch each other's."""
+    return f"files/{scope}"
+
+
+def next_generation(owners: Iterable[Owner], uid: str) -> int:
+    """The generation of a file's content is the store's own count; what a store does not know begins at 1."""
+    return 1 + max((owner.generation for owner in owners if owner.uid == uid), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one document. `by`: who declares it, when it is `owned` by somebody else."""
+
+    kind: Literal["queue", "budget"]
+    name: str
+    outcome: Literal["published", "same", "owned", "contested", "removed"]
+    revision: int | None = None
+    by: Owner | None = None
+
+    @property
+    def good(self) -> bool:
+        return self.outcome in ("published", "same", "removed")
+
+
+def publish_all(door: Door, resources: Iterable[Resource], scope: str, *, adopt: bool) -> Iterator[Result]:
+    """Budgets first, so that no queue is ever without a limit that it names. `adopt` takes over what others declare."""
+    for resource in sorted(resources, key=lambda resource: isinstance(resource, QueuePolicy)):
+        yield _publish(door, resource, scope, adopt)
+
+
+def remove_others(door: Door, resources: Iterable[Resource], scope: str) -> Iterator[Result]:
+    """Unpublish what this scope once declared and no longer does."""
+    wanted = {_field(document_of(resource)) for resource in resources}
+    for field, owner in sorted(door.inspect().owners.items()):
+        if owner.cluster == cluster_of(scope) and field not in wanted:
+            kind, _, name = field.partition("/")
+            known: Literal["queue", "budget"] = "queue" if kind == "queue" else "budget"
+            if door.unpublish(known, name, owner):
+                yield Result(known, name, "removed")
+
+
+def document_of(resource: Resource) -> Document:
+    return queue_document(resource) if isinstance(resource, QueuePolicy) else budget_document(resource)
+
+
+def _publish(door: Door, resource: Resource, scope: str, adopt: bool) -> Result:
+    document, uid = document_of(resource), uid_of(scope, resource.kind, resource.metadata.name)
+    kind, _, name = _field(document).partition("/")
+    known: Literal["queue", "budget"] = "queue" if kind == "queue" else "budget"
+    for _ in range(TRIES):
+        owners = door.inspect().owners
+        owner = Owner(
+            f"{scope}/{resource.metadata.name}", uid, next_generation(owners.values(), uid), cluster_of(scope)
+        )
+        answer = door.publish(document, owner, replaces_uid=_replaced(owners, document, uid) if adopt else None)
+        if isinstance(answer, Published):
+            return Result(known, name, "published", answer.revision)
+        if isinstance(answer, Same):
+            return Result(known, name, "same", answer.revision)
+        if isinstance(answer, Owned) and not adopt:
+            return Result(known, name, "owned", by=answer.by)
+    return Result(known, name, "contested")
+
+
+def _replaced(owners: Mapping[str, Owner], document: Document, uid: str) -> str | None:
+    owner = owners.get(_field(document))
+    return owner.uid if owner and owner.uid != uid else None
+
+
+def _field(document: Document) -> str:
+    """As `StoreState.owners` names it."""
+    return f"{document.kind}/{document.name if isinstance(document, BudgetDocument) else document.queue}"
