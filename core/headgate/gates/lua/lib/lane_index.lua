@@ -31,9 +31,10 @@ local function index(window)
       call('RPUSH', Q .. 'lane:' .. keys[i], ids[i])
     end
   end
-  for i, key in pairs(keys) do
-    if not (call('ZSCORE', Q .. 'shut', key) or call('ZSCORE', Q .. 'late', key)) then
-      call('ZADD', Q .. 'open', 'NX', turn, key)
+  for i = 1, #ids do
+    local key = keys[i]
+    if key and not (call('ZSCORE', Q .. 'shut', key) or call('ZSCORE', Q .. 'late', key)) then
+      call('ZADD', Q .. 'open', 'NX', turn + i / 1024, key) -- keys new in one turn: in the order of their first jobs
     end
   end
   n = n + #ids
