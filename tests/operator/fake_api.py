@@ -60,7 +60,8 @@ class FakeApi:
         self.version = 100
         self.oldest = 0
         self.history: list[tuple[int, str, str, Manifest]] = []  # version, type, plural, object
-        self.silent = False
+        self.streams = 0
+        self.frozen = 0
         self.changed = asyncio.Condition()
         self.url = ""
         self._runner: web.AppRunner | None = None
@@ -103,6 +104,10 @@ class FakeApi:
         self.oldest = self.version
         await self._announce("ERROR", "", {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"})
 
+    def freeze(self) -> None:
+        """Every watch that is open now stays open and says nothing more, as behind a dead load balancer."""
+        self.frozen = self.streams
+
     async def _store(self, key: Key, manifest: Manifest, old: Manifest | None) -> Manifest:
         self.version += 1
         metadata = manifest["metadata"]
@@ -115,8 +120,7 @@ class FakeApi:
         return manifest
 
     async def _announce(self, type_: str, plural: str, manifest: Manifest) -> None:
-        if not self.silent:
-            self.history.append((self.version, type_, plural, copy.deepcopy(manifest)))
+        self.history.append((self.version, type_, plural, copy.deepcopy(manifest)))
         async with self.changed:
             self.changed.notify_all()
 
@@ -203,9 +207,10 @@ class FakeApi:
         if since < self.oldest:
             await response.write(_line("ERROR", {"kind": "Status", "code": 410, "message": "too old"}))
             return response
-        sent = 0
+        self.streams += 1
+        stream, sent = self.streams, 0
         while True:
-            for version, type_, kind, manifest in self.history[sent:]:
+            for version, type_, kind, manifest in self.history[sent:] if stream > self.frozen else ():
                 if type_ == "ERROR" and version >= since:
                     await response.write(_line(type_, manifest))
                     return response
