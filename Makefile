@@ -26,6 +26,7 @@ check: setup ## Lint, types, import contracts, generated files, unit tests (unde
 	$(VENV)/bin/lint-imports --no-cache
 	$(VENV)/bin/mypy
 	$(PY) -m headgate.model.schema --check deploy/crds
+	$(PY) docs/generate.py --check
 	$(PY) -m pytest -q -m "not store and not cluster and not slow"
 
 test: setup ## Every test, on real stores and a real control plane (builds it the first time)
@@ -33,6 +34,7 @@ test: setup ## Every test, on real stores and a real control plane (builds it th
 
 generate: setup ## Write what is generated: CRDs, reference, runbook
 	$(PY) -m headgate.model.schema deploy/crds
+	$(PY) docs/generate.py
 
 lock: setup ## Pin the dependencies again, with hashes and without any download address
 	cd requirements && ../$(VENV)/bin/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --strip-extras --allow-unsafe --all-extras ../pyproject.toml dev.in -o dev.txt
