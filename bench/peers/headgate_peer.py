@@ -47,7 +47,7 @@ class Headgate:
         return f"Headgate x{self.slots}{'' if self.gates else ', gates off'}"
 
     def fill(self, store: Store, ledger: Ledger, load: Load) -> None:
-        rq_format.fill(store, load)
+        rq_format.fill(store, f"bench.apps.jobs.{load.kind}", range(load.total))
 
     def start(self, store: Store, ledger: Ledger, load: Load, folder: Path) -> Running:
         worker.publish(store.url, *documents(self.slots, self.gates))
@@ -55,4 +55,4 @@ class Headgate:
         return Running([[str(worker.WORKER)]], worker.environment(store.url, rq_format.QUEUE, more=more), folder)
 
     def unfinished(self, store: Store, load: Load) -> str:
-        return rq_format.unfinished(store, load)
+        return rq_format.unfinished(store, load.total)

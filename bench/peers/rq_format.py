@@ -7,27 +7,30 @@ from typing import TYPE_CHECKING
 from rq import Queue
 
 if TYPE_CHECKING:
-    from bench.harness.cell import Load
+    from collections.abc import Mapping, Sequence
+
     from tests.processes.store import Store
 
 QUEUE = "bench"
 CHUNK = 1_000
 
 
-def fill(store: Store, load: Load, queue_name: str = QUEUE) -> None:
-    """load.total jobs by `Queue.enqueue_many`, numbered in their order."""
-    function = f"bench.apps.jobs.{load.kind}"
+def fill(
+    store: Store, function: str, numbers: Sequence[int], *, queue: str = QUEUE, meta: Mapping[str, str] | None = None
+) -> None:
+    """Jobs `job-<number>` in this order by plain `Queue.enqueue_many`; each gets its number as argument."""
+    kinds = {"timeout": 180, "meta": dict(meta or {})}
     with store.client() as client:
-        queue = Queue(queue_name, connection=client)
-        for first in range(0, load.total, CHUNK):
-            numbers = range(first, min(first + CHUNK, load.total))
-            jobs = [Queue.prepare_data(function, args=(n,), job_id=f"job-{n}", timeout=180) for n in numbers]
+        rq_queue = Queue(queue, connection=client)
+        for first in range(0, len(numbers), CHUNK):
+            some = numbers[first : first + CHUNK]
+            jobs = [Queue.prepare_data(function, args=(n,), job_id=f"job-{n}", **kinds) for n in some]
             with client.pipeline() as pipe:
-                queue.enqueue_many(jobs, pipeline=pipe)
+                rq_queue.enqueue_many(jobs, pipeline=pipe)
                 pipe.execute()
 
 
-def unfinished(store: Store, load: Load, queue_name: str = QUEUE) -> str:
+def unfinished(store: Store, total: int, queue_name: str = QUEUE) -> str:
     """Every id finished, with exactly one result, in the registry; nothing queued, nothing started."""
     with store.client() as client:
         left = {
@@ -35,12 +38,12 @@ def unfinished(store: Store, load: Load, queue_name: str = QUEUE) -> str:
             "intermediate": client.llen(f"rq:queue:{queue_name}:intermediate"),
             "started": client.zcard(f"rq:wip:{queue_name}"),
             "failed": client.zcard(f"rq:failed:{queue_name}"),
-            "not finished": load.total - client.zcard(f"rq:finished:{queue_name}"),
+            "not finished": total - client.zcard(f"rq:finished:{queue_name}"),
         }
         if any(left.values()):
             return ", ".join(f"{count} {name}" for name, count in left.items() if count)
         with client.pipeline(transaction=False) as pipe:
-            for number in range(load.total):
+            for number in range(total):
                 pipe.xlen(f"rq:results:job-{number}")
                 pipe.hget(f"rq:job:job-{number}", "status")
             answers = pipe.execute()

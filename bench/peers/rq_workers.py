@@ -29,7 +29,7 @@ class RqWorkers:
         return f"RQ {self.worker_class} x{self.processes}"
 
     def fill(self, store: Store, ledger: Ledger, load: Load) -> None:
-        rq_format.fill(store, load)
+        rq_format.fill(store, f"bench.apps.jobs.{load.kind}", range(load.total))
 
     def start(self, store: Store, ledger: Ledger, load: Load, folder: Path) -> Running:
         command = [sys.executable, "-m", "rq.cli", "worker", rq_format.QUEUE, "--url", store.url, "--quiet"]
@@ -37,4 +37,4 @@ class RqWorkers:
         return Running([command] * self.processes, environment(store, ledger), folder)
 
     def unfinished(self, store: Store, load: Load) -> str:
-        return rq_format.unfinished(store, load)
+        return rq_format.unfinished(store, load.total)
