@@ -107,6 +107,14 @@ class Play:
     def move(self, seconds: float) -> None:
         move(self.client, seconds)
 
+    def live(self, seconds: float, *instances: str, queue: str | None = None) -> None:
+        """Let time go by as it does for pods that are well: they renew every few seconds of it."""
+        while seconds > 0:
+            self.move(min(seconds, 5))
+            seconds -= 5
+            for instance in instances:
+                self.beat(instance, queue=queue)
+
     def own_keys(self) -> set[str]:
         """Headgate's keys, without the store's own memory."""
         return {key.decode() for key in self.client.scan_iter("rq:hg:*")} - {"rq:hg:meta"}

@@ -10,7 +10,8 @@ from headgate.gates.replies import owner
 from headgate.gates.verbs import Blocker, GateState, Instance, QueueState, StoreState
 
 REFUSAL_FRESH_MS = 10_000
-"""A recorded refusal says what holds a queue (a worker's own rate) for this long."""
+"""For this long a recorded refusal says what holds a queue where the gates alone do not: a worker's rate, keys."""
+_KEYED = (Blocker.CONCURRENCY_PER_KEY, Blocker.RATE_PER_KEY)
 
 
 def store_state(reply: Sequence[Any]) -> StoreState:
@@ -151,17 +152,17 @@ def _blocker(
     shares = look.get("shares", "").split()
     shared = [gate for share in shares for gate in budgets.get(share.partition(":")[2], ())]
     for gate in (*gates[:2], *shared):
-        if gate.name in (Blocker.CONCURRENCY_PER_KEY, Blocker.RATE_PER_KEY, Blocker.RATE_PER_WORKER):
+        if gate.name in (*_KEYED, Blocker.RATE_PER_WORKER):
             continue
         if (gate.open_at or 0) > now:
             return gate.name, gate.open_at
         if gate.period_ms == 0 and gate.used >= gate.limit:
             return gate.name, None
     for gate in gates:
-        if gate.name in (Blocker.CONCURRENCY_PER_KEY, Blocker.RATE_PER_KEY) and gate.waiting and not look["open"]:
+        if gate.name in _KEYED and gate.waiting and not look["open"]:
             return gate.name, gate.open_at
     refused, at = stats.get("refused_by", ""), int(stats.get("refused_at", 0))
-    if refused == Blocker.RATE_PER_WORKER and now - at < REFUSAL_FRESH_MS:
+    if refused in (*_KEYED, Blocker.RATE_PER_WORKER) and now - at < REFUSAL_FRESH_MS:
         return refused, int(stats["refused_until"]) or None
     if look["sleep"] > now:
         return Blocker.DEFERRED, int(look["sleep"])

@@ -1,0 +1,183 @@
+"""perKey: a full key holds back nobody else, and RQ's list stays the truth about what is queued."""
+
+import pytest
+from headgate.gates.verbs import Deferred, Empty, Fate, Grant, KeysWanted, Returned, Wait
+from rq import Queue
+from rq.job import Job
+
+from tests.gates.play import Play
+
+
+def next_of(play: Play, slot: str, calls: int = 500) -> Grant | Wait | Empty | KeysWanted:
+    """Claim, again at once while the queue is still being looked through."""
+    for _ in range(calls):
+        answer = play.claim(slot)
+        if not (isinstance(answer, KeysWanted) and not answer.job_ids):
+            assert isinstance(answer, Grant | Wait | Empty | KeysWanted)
+            return answer
+    raise AssertionError(f"still looking after {calls} calls")
+
+
+def job_of(answer: object) -> str:
+    assert isinstance(answer, Grant), answer
+    return answer.job_id
+
+
+def test_turns_go_round_the_keys_and_jobs_keep_their_order_in_each(play: Play) -> None:
+    play.policy(per_key=5)
+    x = play.enqueue(3, key="x")
+    y = play.enqueue(2, key="y")
+    free = play.enqueue(2)
+    got = [job_of(next_of(play, f"a.{i}")) for i in range(7)]
+    assert got == [job.id for job in (x[0], y[0], free[0], x[1], y[1], free[1], x[2])]
+    assert play.claim("a.9") == Empty(0)
+
+
+def test_a_full_key_waits_and_the_others_go_on(play: Play) -> None:
+    play.policy(total=10, per_key=1)
+    play.enqueue(100, key="x")
+    y = play.enqueue(2, key="y")
+    assert next_of(play, "a.0").places == ("kx",)  # type: ignore[union-attr]
+    assert job_of(next_of(play, "a.1")) == y[0].id
+    assert next_of(play, "a.2") == Wait("concurrency.perKey", None, 2)
+    assert job_of(play.cycle("a.1")[1]) == y[1].id
+    assert play.claim("a.2") == Wait("concurrency.perKey", None, 2)
+    assert play.cycle("a.0")[1].places == ("kx",)  # type: ignore[union-attr]
+    state = play.door.inspect().queues["q"]
+    assert state.blocked_by == "concurrency.perKey"
+    assert state.queued == 98
+
+
+def test_behind_many_blocked_jobs_the_other_tenant_is_found(play: Play) -> None:
+    play.policy(per_key=2)
+    play.enqueue(3_000, key="big")
+    small = play.enqueue(50, key="small")
+    for slot in ("a.0", "a.1"):
+        next_of(play, slot)
+    got = [job_of(next_of(play, "a.2"))]
+    for _ in range(49):
+        got.append(job_of(play.cycle("a.2")[1]))
+    assert got == [job.id for job in small]
+    assert play.client.llen("rq:queue:q") == 2_998
+
+
+def test_keys_in_meta_are_asked_for_once(play: Play) -> None:
+    play.policy(per_key=1)
+    jobs = play.enqueue(3, meta={"headgate_key": "m"}) + play.enqueue(1)
+    wanted = play.claim("a.0")
+    assert wanted == KeysWanted(tuple(job.id for job in jobs[:3]))
+    keys = {job_id: "m" for job_id in wanted.job_ids}
+    answer = play.door.claim(play.claim_of("a.0", lane_keys=keys))
+    assert isinstance(answer, Grant)
+    assert answer.places == ("km",)
+    assert job_of(play.claim("a.1")) == jobs[3].id
+    assert isinstance(play.claim("a.2"), Wait)
+
+
+def test_jobs_whose_meta_has_no_key_are_free_and_counted(play: Play) -> None:
+    play.policy(per_key=1)
+    jobs = play.enqueue(2, meta={"other": 1})
+    for i in range(2):
+        answer = play.door.claim(play.claim_of(f"a.{i}", lane_keys={job.id: None for job in jobs}))
+        assert isinstance(answer, Grant)
+        assert answer.places == ()
+    assert play.door.inspect().queues["q"].keyless == 2
+
+
+def test_cancel_empty_and_at_front_are_seen(play: Play) -> None:
+    play.policy(per_key=1)
+    jobs = play.enqueue(5, key="x")
+    assert job_of(next_of(play, "a.0")) == jobs[0].id
+    assert isinstance(next_of(play, "a.1"), Wait)
+    jobs[1].cancel()
+    urgent = Queue("q", connection=play.client).create_job(print, ("now",))
+    play.client.hset(urgent.key, "headgate_key", "x")
+    Queue("q", connection=play.client).enqueue_job(urgent, at_front=True)
+    assert job_of(play.cycle("a.0")[1]) == urgent.id
+    assert job_of(play.cycle("a.0")[1]) == jobs[2].id
+    Queue("q", connection=play.client).empty()
+    assert play.cycle("a.0")[1] == Empty(0)
+    late = play.enqueue(1, key="x")
+    assert job_of(next_of(play, "a.0")) == late[0].id
+
+
+def test_what_is_handed_back_is_the_next_of_its_key(play: Play) -> None:
+    play.policy(per_key=1)
+    jobs = play.enqueue(3, key="x")
+    assert job_of(next_of(play, "a.0")) == jobs[0].id
+    play.finish("a.0", Returned())
+    assert job_of(next_of(play, "a.0")) == jobs[0].id
+
+
+def test_an_id_that_stands_twice_in_the_list_is_not_stuck(play: Play) -> None:
+    play.policy(per_key=1)
+    (job,) = play.enqueue(1, key="x")
+    play.client.rpush("rq:queue:q", job.id)
+    assert job_of(next_of(play, "a.0")) == job.id
+    assert job_of(play.cycle("a.0")[1]) == job.id
+    assert play.cycle("a.0")[1] == Empty(0)
+
+
+def test_a_lapsed_holder_of_a_key_makes_room(play: Play) -> None:
+    play.policy(per_key=1)
+    jobs = play.enqueue(2, key="x")
+    next_of(play, "dead.0")
+    play.beat("b")
+    assert isinstance(next_of(play, "b.0"), Wait)
+    play.move(7), play.beat("b"), play.move(7), play.beat("b"), play.move(7)
+    assert [lost.fate for lost in play.beat("b").reaped] == [Fate.REQUEUED]
+    assert job_of(next_of(play, "b.0")) == jobs[0].id
+    assert play.client.hlen("rq:hg:q:q:keys") == 1
+
+
+def test_a_key_that_said_rate_limited_sleeps_alone(play: Play) -> None:
+    play.policy(per_key=5)
+    play.beat("a")
+    play.enqueue(3, key="x")
+    y = play.enqueue(1, key="y")
+    next_of(play, "a.0")
+    play.finish("a.0", Deferred("key", 5_000))
+    assert job_of(next_of(play, "a.0")) == y[0].id
+    answer = next_of(play, "a.1")
+    assert isinstance(answer, Wait)
+    assert answer.open_at is not None
+    assert 4_000 < answer.open_at - play.door.now <= 5_001
+    play.move(5)
+    assert isinstance(next_of(play, "a.1"), Grant)
+
+
+def test_a_raised_limit_opens_the_keys_and_a_removed_one_drops_the_index(play: Play) -> None:
+    play.policy(per_key=1)
+    play.enqueue(5, key="x")
+    next_of(play, "a.0")
+    assert isinstance(next_of(play, "a.1"), Wait)
+    play.policy(per_key=2)
+    assert isinstance(next_of(play, "a.1"), Grant)
+    assert isinstance(next_of(play, "a.2"), Wait)
+    play.policy()
+    assert isinstance(play.claim("a.2"), Grant)
+    assert not [key for key in play.own_keys() if ":lane:" in key or key.endswith((":seen", ":open", ":shut", ":mark"))]
+
+
+@pytest.mark.parametrize("drain", [True, False])
+def test_nothing_of_ours_is_left_when_the_policy_is_gone(play: Play, drain: bool) -> None:
+    from headgate.gates.verbs import Owner
+
+    play.policy(per_key=1, total=3)
+    play.enqueue(5, key="x"), play.enqueue(5, key="y")
+    next_of(play, "a.0"), next_of(play, "a.1")
+    if drain:
+        play.finish("a.0"), play.finish("a.1")
+    assert play.door.unpublish("queue", "q", Owner("ns/q", "uid-q", 1))
+    if not drain:
+        play.finish("a.0"), play.finish("a.1")
+    assert {key for key in play.own_keys() if ":slot:" not in key} == set()
+    assert play.client.llen("rq:queue:q") == 8
+
+
+def test_jobs_without_data_and_stopped_ones_are_dropped_on_the_way(play: Play) -> None:
+    play.policy(per_key=1)
+    jobs = play.enqueue(4, key="x")
+    play.client.delete(jobs[0].key)
+    Job.fetch(jobs[1].id, play.client).set_status("stopped")
+    assert job_of(next_of(play, "a.0")) == jobs[2].id
