@@ -15,7 +15,7 @@ LONGEST_PERIOD_US = 86_400_000_000
 
 
 class Ring:
-    """Every start that any legal window can reach, newest first. `forgotten_at`: when the store drops it, 0 for never."""
+    """Every start that a legal window can reach, newest first. `forgotten_at`: when the store drops it, 0 for never."""
 
     __slots__ = ("forgotten_at", "starts")
 

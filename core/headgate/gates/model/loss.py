@@ -1,0 +1,47 @@
+"""Did the store lose data, or was everybody cut off? Then nothing starts for a lease and rate windows count as full."""
+
+from __future__ import annotations
+
+from headgate.gates.model.state import Store
+from headgate.gates.verbs import LEASE_MS, RENEW_MS, Seen
+
+SEQ_JUMP = 1_000_000
+"""Keeps fences growing past grants that the store no longer knows of."""
+
+
+def notice(store: Store, seen: Seen) -> None:
+    """Opens every verb that may write: compares what the caller has seen with what the store knows."""
+    meta, now = store.meta, store.now
+    clock = now if meta.clock is None else meta.clock
+    calm = clock - LEASE_MS <= now <= clock + 2 * RENEW_MS
+    if meta.epoch == seen.epoch != "" and meta.seq >= seen.seq and calm:
+        return
+    lost = _is_lost(store, seen, clock)
+    if not meta.epoch:
+        meta.epoch = str(store.us)
+    if lost:
+        meta.seq = max(meta.seq, seen.seq) + SEQ_JUMP
+        meta.quarantine_until, meta.full_at = now + LEASE_MS, store.us
+        if seen.epoch and seen.epoch != meta.epoch:
+            meta.lost = seen.epoch
+    meta.clock = now
+
+
+def _is_lost(store: Store, seen: Seen, clock: int) -> bool:
+    meta, now = store.meta, store.now
+    if not meta.epoch:
+        return seen.epoch != ""
+    if seen.epoch and seen.epoch != meta.epoch:
+        return meta.lost != seen.epoch
+    if seen.epoch == meta.epoch and meta.seq < seen.seq:
+        return True
+    if now < clock - LEASE_MS:
+        return True
+    # Nobody renewed for two beats: only leases that lapsed meanwhile can be counted wrongly.
+    return now > clock + 2 * RENEW_MS and any(store.gates(queue).held.lapsed(now) for queue in known_queues(store))
+
+
+def known_queues(store: Store) -> list[str]:
+    """Those with a policy and those where something still runs."""
+    declared = {name.removeprefix("queue/") for name in store.owners if name.startswith("queue/")}
+    return sorted(declared | store.draining)

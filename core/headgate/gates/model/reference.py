@@ -1,0 +1,109 @@
+"""The gates in memory: the verbs of `verbs.Gates` in plain Python, to be compared with and searched through.
+
+No server, no threads, a clock that moves by hand. Each `ReferenceGates` is one caller (as a `Door` is one connection):
+it remembers the newest (epoch, seq) it saw, so several of them over one `Store` notice lost data as real callers do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Literal
+
+from headgate.gates.model import claiming, declaring, finishing, inspection, keeping, losing, loss, queueing, renewing
+from headgate.gates.model.state import Store
+from headgate.gates.verbs import (
+    Beat,
+    Claim,
+    ClaimAnswer,
+    Declared,
+    Enqueue,
+    EnqueueAnswer,
+    Finish,
+    Finished,
+    Holding,
+    Owner,
+    PublishAnswer,
+    Reaped,
+    Renewal,
+    Seen,
+    StoreState,
+)  # fmt: skip
+from headgate.model.documents import Document, QueueDocument
+
+
+class ReferenceGates:
+    def __init__(self, store: Store | None = None) -> None:
+        self.store = store or Store()
+        self.seen = Seen()
+
+    def claim(self, claim: Claim) -> ClaimAnswer:
+        with self._call():
+            return claiming.claim(self.store, claim)
+
+    def finish(self, finish: Finish) -> Finished:
+        with self._call():
+            return finishing.finish(self.store, finish)
+
+    def finish_claim(self, finish: Finish, claim: Claim) -> tuple[Finished, ClaimAnswer]:
+        if claim.lane_keys:
+            return self.finish(finish), self.claim(claim)
+        with self._call():
+            return finishing.finish_claim(self.store, finish, claim)
+
+    def seal(self, holding: Holding) -> bool:
+        with self._call():
+            return keeping.seal(self.store, holding)
+
+    def release(self, holding: Holding) -> bool:
+        with self._call():
+            return keeping.release(self.store, holding)
+
+    def renew(self, beat: Beat) -> Renewal:
+        with self._call():
+            return renewing.renew(self.store, beat)
+
+    def reap(self, limit: int = 100, *, dead: bool = False) -> Sequence[Reaped]:
+        with self._call():
+            return losing.reap(self.store, loss.known_queues(self.store), limit, dead=dead)
+
+    def enqueue(self, enqueue: Enqueue) -> EnqueueAnswer:
+        with self._call():
+            return queueing.enqueue(self.store, enqueue)
+
+    def publish(self, document: Document, owner: Owner, *, replaces_uid: str | None = None) -> PublishAnswer:
+        with self._call():
+            return declaring.publish(self.store, document, owner, replaces_uid)
+
+    def unpublish(self, kind: Literal["queue", "budget"], name: str, owner: Owner) -> bool:
+        with self._call():
+            return declaring.unpublish(self.store, kind, name, owner)
+
+    def inspect(self) -> StoreState:
+        self._see()
+        return inspection.inspect(self.store)
+
+    def read_document(self, queue: str) -> tuple[int, QueueDocument] | None:
+        policy = self.store.policies.get(queue)
+        return None if policy is None else (policy.revision, policy.document)
+
+    def read_declared(self, queue: str) -> Declared | None:
+        policy, declared = self.store.policies.get(queue), self.store.owners.get(f"queue/{queue}")
+        if policy is None or declared is None:
+            return None
+        return Declared(policy.revision, policy.document, declared.owner)
+
+    def check(self) -> None:
+        """Memory never evicts."""
+
+    @contextmanager
+    def _call(self) -> Iterator[None]:
+        """One atomic call: lost data is noticed first, and what the store knows is seen after."""
+        loss.notice(self.store, self.seen)
+        yield
+        self._see()
+
+    def _see(self) -> None:
+        meta = self.store.meta
+        seq = max(meta.seq, self.seen.seq) if self.seen.epoch == meta.epoch else meta.seq
+        self.seen = Seen(meta.epoch, seq)
