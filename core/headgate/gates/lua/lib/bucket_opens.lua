@@ -1,5 +1,5 @@
 -- A keyed rate above 256: 128 buckets of period/128, a STRING of packed {width, bucket, starts, ...}, oldest first. Counts
--- whole buckets, so it never admits above the limit and opens at most period/128 late. Needs: lanes (name). Sets: at
+-- whole buckets, so it never admits above the limit and opens at most period/128 late. Needs: key_gates. Sets: at
 at = full_at > 0 and full_at + key_period > us and full_at + key_period or 0
 local width, stored = key_period / 128, call('GET', Q .. 'key:buckets:' .. name)
 local buckets, starts = stored and cmsgpack.unpack(stored) or { width }, 0

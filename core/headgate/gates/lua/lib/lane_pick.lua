@@ -13,24 +13,16 @@ end
 local function has_room(key)
   if key == '-' then return true end
   local name = string.sub(key, 2)
-  local held = Q .. 'key:held:' .. name
-  local set, score = nil, nil
-  if key_total > 0 and call('ZCOUNT', held, alive, '+inf') >= key_total then
-    set, score = 'shut', call('ZRANGEBYSCORE', held, alive, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
-  elseif key_limit > 0 then
-    local at
-    if key_limit > 256 then
-      -- include: bucket_opens
-    else
-      at = opens(Q .. 'key:starts:' .. name, key_limit, key_period, 1)
-    end
-    if at > 0 then set, score = 'late', math.ceil(at / 1000) end
+  -- include: key_gates
+  if not full and at == 0 then return true end
+  call('ZREM', Q .. 'open', key)
+  if full then
+    local first = call('ZRANGEBYSCORE', Q .. 'key:held:' .. name, alive, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+    call('ZADD', Q .. 'shut', first[2], key)
+  else
+    call('ZADD', Q .. 'late', math.ceil(at / 1000), key)
   end
-  if set then
-    call('ZREM', Q .. 'open', key)
-    call('ZADD', Q .. set, score, key)
-  end
-  return not set
+  return false
 end
 
 -- Take `id` out of RQ's list, from the nearer end. False: somebody removed it.

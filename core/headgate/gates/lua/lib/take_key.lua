@@ -4,6 +4,11 @@ if key == '-' then
   call('HINCRBY', Q .. 'stats', 'keyless', 1)
 else
   local name = string.sub(key, 2)
+  if shadow == 1 then
+    -- include: key_gates
+    if full then call('HINCRBY', Q .. 'stats', 'shadow:concurrency.perKey', 1) end
+    if at > 0 then call('HINCRBY', Q .. 'stats', 'shadow:rate.perKey', 1) end
+  end
   call('HSET', Q .. 'keys', member, name)
   call('ZADD', Q .. 'key:held:' .. name, lease, member)
   places[#places + 1] = 'k' .. name
