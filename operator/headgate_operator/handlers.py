@@ -13,21 +13,18 @@ import kopf
 
 from headgate.control.ports import (
     BUDGET,
-    DEPLOYMENT,
-    NETWORK_POLICY,
-    POD_DISRUPTION_BUDGET,
     QUEUE_POLICY,
-    SERVICE_ACCOUNT,
+    Key,
     Kind,
 )
+from headgate.desired.children import CHILD_KINDS
+from headgate.names import MANAGED_BY, POLICY_LABEL
 from headgate_operator.cluster import ApiServer
 
-CHILDREN = (DEPLOYMENT, POD_DISRUPTION_BUDGET, NETWORK_POLICY, SERVICE_ACCOUNT)
-OURS = "app.kubernetes.io/managed-by=headgate"
-OWNER_LABEL = "headgate.dev/queue-policy"
+OURS = f"{MANAGED_BY}=headgate"
 
-Changed = Callable[[Kind, str, str], None]
-"""Told that the object (kind, namespace, name) deserves a look."""
+Changed = Callable[[Key], None]
+"""Told that this policy or budget deserves a look."""
 
 
 def registry_of(api: ApiServer, changed: Changed) -> kopf.OperatorRegistry:
@@ -35,7 +32,7 @@ def registry_of(api: ApiServer, changed: Changed) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
     for kind in (QUEUE_POLICY, BUDGET):
         kopf.on.event(*_selector(kind), id=kind.plural, registry=registry)(_on_subject(kind, changed))
-    for kind in CHILDREN:
+    for kind in CHILD_KINDS:
         kopf.on.event(*_selector(kind), id=kind.plural, registry=registry)(_on_child(changed))
     kopf.on.login(id="login", registry=registry, errors=kopf.ErrorsMode.PERMANENT)(_login(api))
     return registry
@@ -57,7 +54,7 @@ def settings_of(namespaces: Sequence[str] | None) -> kopf.OperatorSettings:
     settings.queueing.idle_timeout = 1.0
     settings.queueing.exit_timeout = 0.5
     settings.process.ultimate_exiting_timeout = 25
-    for kind in CHILDREN:
+    for kind in CHILD_KINDS:
         settings.watching.label_selectors[_selector(kind)] = OURS
     return settings
 
@@ -68,16 +65,16 @@ def _selector(kind: Kind) -> tuple[str, str, str]:
 
 def _on_subject(kind: Kind, changed: Changed) -> Callable[..., Any]:
     async def on_subject(namespace: str, name: str, **_: Any) -> None:
-        changed(kind, namespace, name)
+        changed(Key(kind, namespace, name))
 
     return on_subject
 
 
 def _on_child(changed: Changed) -> Callable[..., Any]:
     async def on_child(namespace: str, labels: Mapping[str, str], **_: Any) -> None:
-        owner = labels.get(OWNER_LABEL)
+        owner = labels.get(POLICY_LABEL)
         if owner:
-            changed(QUEUE_POLICY, namespace, owner)
+            changed(Key(QUEUE_POLICY, namespace, owner))
 
     return on_child
 
