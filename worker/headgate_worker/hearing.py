@@ -33,6 +33,7 @@ class Hearing:
         self._link = link
         self._loop = loop
         self._ear: Ear | None = None
+        self._fd = -1
         self._channels: Sequence[str] = ()
         self.listeners: Listeners
 
@@ -40,7 +41,8 @@ class Hearing:
         """Connect anew. Raises StoreUnavailable."""
         self.close()
         self._ear = ear = Ear(self._url(), self._prefix, self._queue, self._instance, self._channels)
-        self._loop.watch(ear, self._read)
+        self._fd = ear.fileno()
+        self._loop.watch(self._fd, self._read)
         self._read()
 
     def listen(self, channels: Sequence[str]) -> None:
@@ -66,7 +68,7 @@ class Hearing:
 
     def close(self) -> None:
         if self._ear is not None:
-            self._loop.forget(self._ear)
+            self._loop.forget(self._fd)  # the ear itself closes its socket when it breaks
             self._ear.close()
             self._ear = None
 

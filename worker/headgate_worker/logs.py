@@ -134,5 +134,5 @@ class _Forward(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         trace = logging.Formatter().formatException(record.exc_info) if record.exc_info else None
-        log = get(logger=record.name)
+        log = get(source=record.name)
         log.log(record.levelno, record.getMessage().replace("\n", " | "), trace=trace)

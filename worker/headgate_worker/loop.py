@@ -27,13 +27,13 @@ class Loop:
         self._order = itertools.count()
         self.turned_at = time.monotonic()
 
-    def watch(self, file: HasFileno, ready: Callable[[], None]) -> None:
-        self._selector.register(file.fileno(), selectors.EVENT_READ, ready)
+    def watch(self, file: HasFileno | int, ready: Callable[[], None]) -> None:
+        self._selector.register(file, selectors.EVENT_READ, ready)
 
-    def forget(self, file: HasFileno) -> None:
-        """Before the file is closed. Nothing when it is not watched."""
+    def forget(self, file: HasFileno | int) -> None:
+        """Before the file is closed, or by its number after. Nothing when it is not watched."""
         try:
-            self._selector.unregister(file.fileno())
+            self._selector.unregister(file)
         except (KeyError, ValueError):
             return
 
