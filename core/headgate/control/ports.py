@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from headgate.gates.verbs import Owner, PublishAnswer, Reaped, StoreState
 from headgate.model.documents import Document
@@ -37,6 +37,22 @@ POD_DISRUPTION_BUDGET = Kind("policy", "v1", "poddisruptionbudgets", "PodDisrupt
 NETWORK_POLICY = Kind("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy")
 SERVICE_ACCOUNT = Kind("", "v1", "serviceaccounts", "ServiceAccount")
 KINDS = (QUEUE_POLICY, BUDGET, DEPLOYMENT, POD, POD_DISRUPTION_BUDGET, NETWORK_POLICY, SERVICE_ACCOUNT)
+
+
+class Key(NamedTuple):
+    """One policy or budget: what the work queue holds and reconcile is called with."""
+
+    kind: Kind
+    namespace: str
+    name: str
+
+    @property
+    def full_name(self) -> str:
+        """`<namespace>/<name>`"""
+        return f"{self.namespace}/{self.name}"
+
+    def __str__(self) -> str:
+        return f"{self.kind.kind} {self.full_name}"
 
 
 class Cluster(Protocol):
@@ -89,3 +105,16 @@ class Clock(Protocol):
 
     def now(self) -> str:
         """Wall time for conditions, RFC 3339 with Z, whole seconds."""
+
+
+class Telemetry:
+    """Told what reconcile does, for metrics and health. This one keeps silent."""
+
+    def reconciled(self, key: Key, result: Literal["ok", "retry", "error"], seconds: float) -> None:
+        """One reconcile ended. retry: the world failed it; error: we did, which is a bug."""
+
+    def repaired(self, kind: Kind) -> None:
+        """A child that somebody else had changed or deleted was put right."""
+
+    def resynced(self) -> None:
+        """Everything was listed and put into the queue."""

@@ -41,10 +41,9 @@ class WorkerDefaults:
 class Site:
     """All of it. `worker_defaults` by namespace, `*` for those that are not named.
 
-    `cluster_id` tells clusters apart in the store; only owners that carry it are ever removed.
+    `cluster_id` tells clusters (and scopes of files) apart in the store: only owners that carry it are ever removed.
     `own_namespace` is the operator's own, where no policy may live; empty outside a cluster.
     `admission_policy`: requesters of a template are known to hold the right to create Deployments.
-    `store_counts`: generations are the store's own count of accepted contents (files), not Kubernetes'.
     """
 
     stores: tuple[StoreEntry, ...]
@@ -52,7 +51,6 @@ class Site:
     cluster_id: str = ""
     own_namespace: str = ""
     admission_policy: bool = False
-    store_counts: bool = False
 
     def store(self, name: str, namespace: str) -> StoreEntry | None:
         """The store of that name, if this namespace may use it."""

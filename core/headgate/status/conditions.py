@@ -31,7 +31,8 @@ def ready(parts: Sequence[Verdict], fine: Reason) -> Verdict:
         return Verdict(fine)
     reason = failing.reason
     return Verdict(
-        Reason(READY, reason.status, reason.name, reason.meaning, reason.action, reason.warns, reason.announced),
+        # not announced: the part itself is
+        Reason(READY, reason.status, reason.name, reason.meaning, reason.action, announced=False),
         f"{reason.condition}: {failing.text}",
     )
 

@@ -1,0 +1,167 @@
+"""What is to be done about one policy: a pure function of the facts. Each check is named after what it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from headgate.control.facts import Facts
+from headgate.control.stores import Site
+from headgate.desired.children import Child, children
+from headgate.desired.documents import queue_document
+from headgate.desired.forbidden import refusals
+from headgate.desired.shape import misshapen
+from headgate.desired.wanted import Wanted
+from headgate.model.documents import QueueDocument
+from headgate.model.queue_policy import Memory, QueuePolicy
+from headgate.status import reasons
+from headgate.status.capacity import stop_policy_in_force
+from headgate.status.conditions import Verdict
+
+DEFAULT_MEMORY = Memory()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`document` None and `children` None: leave what is published, and what runs, as it is (the last good limits).
+
+    `withdraw`: take back what this policy had published, another one rules its queue.
+    """
+
+    accepted: Verdict
+    document: QueueDocument | None = None
+    children: tuple[Child, ...] | None = None
+    withdraw: bool = False
+    replicas: int = field(default=0)
+
+
+def decide(facts: Facts, site: Site) -> Decision:
+    """The first check that finds something decides; when none does, the spec is in use."""
+    policy = facts.policy
+    if policy is None:
+        return Decision(Verdict(reasons.INVALID_SPEC, facts.mistakes))
+    for check in CHECKS:
+        verdict = check(facts, policy, site)
+        if verdict is None:
+            continue
+        if verdict.reason is reasons.QUEUE_CONFLICT:
+            return Decision(verdict, children=(), withdraw=True)
+        return Decision(verdict)
+    wanted = _wanted(facts, policy, site)
+    return Decision(
+        accepted=Verdict(reasons.VALID, _remark(policy)),
+        document=queue_document(policy),
+        children=tuple(children(wanted)),
+        replicas=wanted.replicas,
+    )
+
+
+Check = Callable[[Facts, QueuePolicy, Site], Verdict | None]
+
+
+def store_is_unknown(facts: Facts, policy: QueuePolicy, site: Site) -> Verdict | None:
+    if facts.store:
+        return None
+    return unknown_store(policy.spec.store, policy.metadata.namespace, site)
+
+
+def unknown_store(store: str, namespace: str, site: Site) -> Verdict:
+    """Names those that would be right."""
+    known = ", ".join(site.stores_for(namespace)) or "none"
+    sentence = f"spec.store: {store} is no store of namespace {namespace}, name one of these: {known}."
+    return Verdict(reasons.STORE_UNKNOWN, sentence)
+
+
+def another_policy_rules_the_queue(facts: Facts, policy: QueuePolicy, _: Site) -> Verdict | None:
+    if not facts.rival:
+        return None
+    sentence = f"Queue {policy.queue} of store {policy.spec.store} is declared by the older policy {facts.rival}."
+    return Verdict(reasons.QUEUE_CONFLICT, f"{sentence} Delete one of the two, or give this one another queue.")
+
+
+def a_field_does_nothing_yet(_: Facts, policy: QueuePolicy, __: Site) -> Verdict | None:
+    workers = policy.spec.workers
+    if workers.autoscaling:
+        return _not_supported("spec.workers.autoscaling")
+    memory = workers.memory
+    if memory and memory.recycle_slot_above_mib is None:
+        return _not_supported("spec.workers.memory without recycleSlotAboveMiB")
+    if memory and memory.hold_above_percent != DEFAULT_MEMORY.hold_above_percent:
+        return _not_supported("spec.workers.memory.holdAbovePercent")
+    if memory and memory.resume_below_percent != DEFAULT_MEMORY.resume_below_percent:
+        return _not_supported("spec.workers.memory.resumeBelowPercent")
+    return None
+
+
+def _not_supported(field_: str) -> Verdict:
+    return Verdict(reasons.NOT_SUPPORTED, f"{field_}: this version does nothing with it, remove it.")
+
+
+def a_budget_is_missing(facts: Facts, policy: QueuePolicy, _: Site) -> Verdict | None:
+    for index, ref in enumerate(policy.spec.budget_refs or ()):
+        name = f"{policy.metadata.namespace}/{ref.name}"
+        if facts.budgets[name] is None:
+            sentence = f"spec.budgetRefs[{index}].name: there is no Budget {name}, create it or remove the reference."
+            return Verdict(reasons.BUDGET_NOT_FOUND, sentence)
+    return None
+
+
+def a_budget_is_elsewhere(facts: Facts, policy: QueuePolicy, _: Site) -> Verdict | None:
+    for index, (name, budget) in enumerate(facts.budgets.items()):
+        if budget and budget.spec.store != policy.spec.store:
+            sentence = (
+                f"spec.budgetRefs[{index}].name: Budget {name} is in store {budget.spec.store}, "
+                f"this queue in {policy.spec.store}: a queue can share only budgets of its own store."
+            )
+            return Verdict(reasons.STORE_MISMATCH, sentence)
+    return None
+
+
+def the_template_is_no_pod(facts: Facts, policy: QueuePolicy, site: Site) -> Verdict | None:
+    wrong = list(misshapen(_wanted(facts, policy, site).template_spec))
+    return Verdict(reasons.TEMPLATE_INVALID, "\n".join(wrong)) if wrong else None
+
+
+def the_template_is_forbidden(facts: Facts, policy: QueuePolicy, site: Site) -> Verdict | None:
+    refused = refusals(
+        _wanted(facts, policy, site), own_namespace=site.own_namespace, admission_policy=site.admission_policy
+    )
+    return Verdict(reasons.TEMPLATE_FORBIDDEN, "\n".join(refused)) if refused else None
+
+
+def no_image_is_named(facts: Facts, policy: QueuePolicy, site: Site) -> Verdict | None:
+    if _wanted(facts, policy, site).image:
+        return None
+    namespace = policy.metadata.namespace
+    sentence = (
+        "spec.workers.template.spec.containers[worker].image: missing, and namespace "
+        f"{namespace} has no worker default for it; name the image that has your application and headgate in it."
+    )
+    return Verdict(reasons.IMAGE_MISSING, sentence)
+
+
+CHECKS: tuple[Check, ...] = (
+    store_is_unknown,  # without a store nothing else can be said
+    another_policy_rules_the_queue,  # then nothing of this policy counts
+    a_field_does_nothing_yet,
+    a_budget_is_missing,
+    a_budget_is_elsewhere,
+    the_template_is_no_pod,  # before anybody reads into it
+    the_template_is_forbidden,
+    no_image_is_named,  # last: where templates may name no image, that is what must be said
+)
+
+
+def _wanted(facts: Facts, policy: QueuePolicy, site: Site) -> Wanted:
+    if facts.store is None:
+        raise AssertionError("checks that look at the workers come after the one for the store")
+    drained = stop_policy_in_force(queue_document(policy), facts.now_ms) == "HoldAndDrain"
+    replicas = 0 if drained else policy.spec.workers.replicas
+    return Wanted(policy, facts.store, site.defaults_for(policy.metadata.namespace), replicas)
+
+
+def _remark(policy: QueuePolicy) -> str:
+    """The API server fills in memory.holdAbovePercent, so its default cannot be refused; but it is not passed over."""
+    if policy.spec.workers.memory:
+        return f"{reasons.VALID.meaning} Of workers.memory only recycleSlotAboveMiB does something in this version."
+    return ""

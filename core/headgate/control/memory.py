@@ -1,0 +1,100 @@
+"""What this process remembers between two reconciles. Losing it costs one no-op write each, never a wrong one."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from dataclasses import dataclass, field
+
+from headgate.control.ownership import Claims
+from headgate.control.ports import Key, Kind
+from headgate.gates.verbs import Owner
+from headgate.model.documents import BudgetDocument, Document
+from headgate.status.throttled import Memory as Throttle
+
+Object = tuple[Kind, str, str]
+FIGHT_REPAIRS = 5
+FIGHT_SECONDS = 600.0
+"""So many repairs of one object in this time are a fight with another writer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What our last apply sent (`hash`) and what the server made of it (`version`)."""
+
+    hash: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What the store took from us. `at`: monotonic seconds when it answered."""
+
+    store: str
+    document: Document
+    owner: Owner
+    revision: int
+    at: float
+
+    @property
+    def field(self) -> str:
+        """As `StoreState.owners` names it."""
+        return f"{self.document.kind}/{self.name}"
+
+    @property
+    def name(self) -> str:
+        return self.document.name if isinstance(self.document, BudgetDocument) else self.document.queue
+
+
+@dataclass(slots=True)
+class Memory:
+    """`bounds`: for each budget by full name, its members and what each would run if that budget were not there."""
+
+    claims: Claims = field(default_factory=Claims)
+    applied: dict[Object, Applied] = field(default_factory=dict)
+    declared: dict[Key, Declared] = field(default_factory=dict)
+    bounds: defaultdict[str, dict[Key, int]] = field(default_factory=lambda: defaultdict(dict))
+    budget_stores: dict[Key, str] = field(default_factory=dict)
+    status_at: dict[Key, float] = field(default_factory=dict)
+    throttles: dict[Key, Throttle] = field(default_factory=dict)
+    repairs: defaultdict[Object, deque[float]] = field(
+        default_factory=lambda: defaultdict(lambda: deque(maxlen=FIGHT_REPAIRS))
+    )
+
+    def set_bounds(self, key: Key, bounds: dict[str, int]) -> set[str]:
+        """Note the budgets of a policy. Answers the budgets for which something changed."""
+        changed = {name for name, bound in bounds.items() if self.bounds[name].get(key) != bound}
+        changed |= {name for name, members in self.bounds.items() if key in members and name not in bounds}
+        for name in changed:
+            self.bounds[name].pop(key, None)
+            if name in bounds:
+                self.bounds[name][key] = bounds[name]
+        return changed
+
+    def keys(self) -> set[Key]:
+        """All policies and budgets that are known."""
+        return self.claims.keys() | self.declared.keys() | self.budget_stores.keys()
+
+    def keys_of(self, store: str) -> set[Key]:
+        """Those that name this store, or are published in it."""
+        named = {key for key in self.claims.keys() if (self.claims.declares(key) or ("",))[0] == store}  # noqa: SIM118
+        budgets = {key for key, its in self.budget_stores.items() if its == store}
+        return named | budgets | {key for key, declared in self.declared.items() if declared.store == store}
+
+    def repaired(self, child: Object, now: float) -> None:
+        self.repairs[child].append(now)
+
+    def fighting(self, child: Object, now: float) -> bool:
+        """Whether the last `FIGHT_REPAIRS` repairs lie within `FIGHT_SECONDS`."""
+        times = list(self.repairs.get(child, ()))
+        return len(times) == FIGHT_REPAIRS and now - times[0] < FIGHT_SECONDS
+
+    def forget(self, key: Key) -> None:
+        """The object is gone."""
+        self.declared.pop(key, None)
+        self.budget_stores.pop(key, None)
+        self.status_at.pop(key, None)
+        self.throttles.pop(key, None)
+
+    def forget_child(self, child: Object) -> None:
+        self.applied.pop(child, None)
+        self.repairs.pop(child, None)

@@ -1,0 +1,193 @@
+"""Looks at one store every few seconds and calls for those whose picture changed: never once per policy."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import structlog
+
+from headgate.control.memory import Memory
+from headgate.control.pictures import SILENCE_SECONDS, Pictures
+from headgate.control.ports import QUEUE_POLICY, Clock, Key, Store
+from headgate.control.stores import Site
+from headgate.errors import StoreUnavailable, StoreUnsuitable
+from headgate.gates.verbs import QueueState, StoreState
+from headgate.model.documents import QueueDocument
+from headgate.status.throttled import Memory as Throttle
+from headgate.status.throttled import noticed
+
+CHECK_SECONDS = 60.0
+"""How often the store is asked whether it is fit for use: its settings can change under us."""
+REAP_SECONDS = 30.0
+"""How often lapsed jobs are put back where no worker is left to do it (workers do it at each renewal)."""
+EAGER_SECONDS = 10.0
+EAGER_INTERVAL_SECONDS = 0.3
+"""After a publication somebody waits for acknowledgements: look so often for so long."""
+LOAD = 10
+"""Never spend more than one part in so many of the time with looking."""
+
+log = structlog.get_logger(__name__)
+
+
+class Observer:
+    """`look` is the single step. A store that is away is noticed here, and so is its return, which calls everybody."""
+
+    def __init__(
+        self,
+        name: str,
+        store: Store,
+        site: Site,
+        memory: Memory,
+        pictures: Pictures,
+        clock: Clock,
+        call: Callable[[Iterable[Key]], None],
+        interval: float = 5.0,
+    ) -> None:
+        self._name, self._store, self._site = name, store, site
+        self._memory, self._pictures, self._clock, self._call = memory, pictures, clock, call
+        self._interval = interval
+        self._checked_at = self._reaped_at = self._eager_until = float("-inf")
+        self._away = True
+        self._looks: dict[str, tuple[Any, ...]] = {}
+        self._hurry = asyncio.Event()
+        pictures.on_hurry(name, self._hurry.set)
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        while True:
+            began = self._clock.monotonic()
+            try:
+                await self.look()
+            except Exception:
+                log.exception("Look failed", store=self._name)
+            await self._rest(self._clock.monotonic() - began)
+
+    async def look(self) -> None:
+        """One look. It never raises for what the store does."""
+        began = self._clock.monotonic()
+        was_away = self._away or bool(self._pictures[self._name].problem)
+        try:
+            await self._check(began)
+            state = await self._store.inspect()
+        except StoreUnsuitable as error:
+            self._judged(str(error))
+        except StoreUnavailable as error:
+            self._failed(str(error))
+        else:
+            self._answered(state, began, was_away)
+            await self._reap(state)
+
+    async def _rest(self, took: float) -> None:
+        if self._hurry.is_set():
+            self._hurry.clear()
+            self._eager_until = self._clock.monotonic() + EAGER_SECONDS
+        eager = self._clock.monotonic() < self._eager_until
+        pause = max(EAGER_INTERVAL_SECONDS if eager else self._interval, took * LOAD)
+        try:
+            await asyncio.wait_for(self._hurry.wait(), pause)
+            await asyncio.sleep(max(EAGER_INTERVAL_SECONDS, took * LOAD))
+        except TimeoutError:
+            return
+
+    async def _check(self, now: float) -> None:
+        unsuitable = self._pictures[self._name].unsuitable
+        if now - self._checked_at >= CHECK_SECONDS or unsuitable:
+            await self._store.check()
+            self._checked_at = now
+        if unsuitable:
+            self._judged("")
+
+    def _judged(self, unsuitable: str) -> None:
+        before = self._pictures[self._name]
+        self._pictures.judged(self._name, unsuitable, self._clock.monotonic())
+        if unsuitable != before.unsuitable:
+            log.warning("Store judged", store=self._name, unsuitable=unsuitable or "no longer")
+            self._call_all()
+
+    def _failed(self, problem: str) -> None:
+        """Told at once to those who want to publish, and to all once it was silent for too long."""
+        before = self._pictures[self._name]
+        self._pictures.failed(self._name, problem)
+        if not before.problem:
+            log.warning("Store away", store=self._name, problem=problem)
+        if not self._away and self._clock.monotonic() - before.answered_at >= SILENCE_SECONDS:
+            self._away = True
+            self._call_all()
+
+    def _answered(self, state: StoreState, began: float, was_away: bool) -> None:
+        self._pictures.answered(self._name, state, self._clock.monotonic())
+        if was_away:
+            log.info("Store answers", store=self._name)
+            self._away = False
+            self._call_all()
+        self._call(self._lost(state, began))
+        self._call(self._changed(state))
+
+    def _lost(self, state: StoreState, began: float) -> list[Key]:
+        """Whose document the store no longer holds as we published it: data was lost, or somebody removed it."""
+        lost = []
+        for key, declared in list(self._memory.declared.items()):
+            if declared.store != self._name or declared.at >= began:
+                continue
+            owner = state.owners.get(declared.field)
+            queue = state.queues.get(declared.name) if isinstance(declared.document, QueueDocument) else None
+            held = owner is not None and owner.uid == declared.owner.uid
+            if not held or (queue and queue.revision != declared.revision):
+                log.warning("Document lost", key=str(key), store=self._name)
+                del self._memory.declared[key]
+                lost.append(key)
+        return lost
+
+    def _changed(self, state: StoreState) -> list[Key]:
+        quarantined, now = state.quarantine_until > state.now, self._clock.monotonic()
+        changed, looks = [], {}
+        for name, queue in state.queues.items():
+            key = self._key_of(queue)
+            if key is None:
+                continue
+            throttle = noticed(self._memory.throttles.get(key, Throttle()), queue.blocked_by, now)
+            self._memory.throttles[key] = throttle
+            looks[name] = (key, quarantined, throttle.blocker, *_look(queue))
+            if self._looks.get(name) != looks[name]:
+                changed.append(key)
+        self._looks = looks
+        return changed
+
+    def _key_of(self, queue: QueueState) -> Key | None:
+        owner = queue.owner
+        if owner is None or owner.cluster != self._site.cluster_id or "/" not in owner.name:
+            return None
+        return Key(QUEUE_POLICY, *owner.name.split("/", 1))
+
+    async def _reap(self, state: StoreState) -> None:
+        now = self._clock.monotonic()
+        orphaned = any(queue.running and not queue.instances for queue in state.queues.values())
+        if not orphaned and now - self._reaped_at < REAP_SECONDS:
+            return
+        self._reaped_at = now
+        try:
+            reaped = await self._store.reap()
+        except (StoreUnavailable, StoreUnsuitable) as error:
+            log.warning("Reap failed", store=self._name, problem=str(error))
+        else:
+            for one in reaped:
+                log.warning("Queue job lost", queue=one.queue, id=one.job_id, fate=str(one.fate))
+
+    def _call_all(self) -> None:
+        self._call(self._memory.keys_of(self._name))
+
+
+def _look(queue: QueueState) -> tuple[Any, ...]:
+    """What of a queue shows in its policy's status."""
+    instances = frozenset((instance.pod, instance.revision) for instance in queue.instances)
+    idle_due = bool(queue.due) and not queue.instances
+    return (
+        queue.revision,
+        queue.owner and queue.owner.uid,
+        instances,
+        tuple(queue.foreign_workers),
+        queue.poison,
+        idle_due,
+    )

@@ -1,0 +1,89 @@
+"""What each store looked like when it last answered: one `inspect` a store feeds the status of all its policies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from headgate.control.ports import BUDGET, QUEUE_POLICY, Key
+from headgate.gates.verbs import Owner, QueueState, StoreState
+
+SILENCE_SECONDS = 15.0
+"""A store that has not answered for so long is unreachable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """`answered_at` in monotonic seconds. `problem`: why the last look failed. `unsuitable`: why nobody may use it."""
+
+    state: StoreState | None = None
+    answered_at: float = float("-inf")
+    problem: str = ""
+    unsuitable: str = ""
+
+    def reachable(self, now: float) -> bool:
+        return now - self.answered_at < SILENCE_SECONDS
+
+    def queue(self, name: str) -> QueueState | None:
+        return self.state.queues.get(name) if self.state else None
+
+    def owner(self, field: str) -> Owner | None:
+        """Who declares `queue/<queue>` or `budget/<name>`."""
+        return self.state.owners.get(field) if self.state else None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A document in a store: its kind and name, and who declares it."""
+
+    store: str
+    kind: Literal["queue", "budget"]
+    name: str
+    owner: Owner
+
+    @property
+    def declared_by(self) -> Key:
+        return Key(BUDGET if self.kind == "budget" else QUEUE_POLICY, *self.owner.name.split("/", 1))
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name} in store {self.store}"
+
+
+class Pictures:
+    """The newest picture of each store."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._of = {name: Picture() for name in names}
+        self._hurry: dict[str, Callable[[], None]] = {}
+
+    def __getitem__(self, store: str) -> Picture:
+        return self._of.get(store, Picture())
+
+    def answered(self, store: str, state: StoreState, now: float) -> None:
+        self._of[store] = replace(self._of[store], state=state, answered_at=now, problem="")
+
+    def failed(self, store: str, problem: str) -> None:
+        self._of[store] = replace(self._of[store], problem=problem)
+
+    def judged(self, store: str, unsuitable: str, now: float) -> None:
+        """It answered, whatever it said."""
+        self._of[store] = replace(self._of[store], unsuitable=unsuitable, answered_at=now, problem="")
+
+    def on_hurry(self, store: str, look: Callable[[], None]) -> None:
+        """`look` is called when somebody waits for a new picture."""
+        self._hurry[store] = look
+
+    def hurry(self, store: str) -> None:
+        look = self._hurry.get(store)
+        if look:
+            look()
+
+    def owners(self) -> list[Record]:
+        """Every document of every store, as far as the pictures show."""
+        return [
+            Record(store, "budget" if field.startswith("budget/") else "queue", field.partition("/")[2], owner)
+            for store, picture in self._of.items()
+            for field, owner in (picture.state.owners.items() if picture.state else ())
+            if "/" in owner.name
+        ]

@@ -1,0 +1,152 @@
+"""Reconcile of one QueuePolicy: read, decide, apply, status. Idempotent: a second run writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from headgate.control.applying import Children, Live
+from headgate.control.decision import Decision, decide
+from headgate.control.facts import Facts, Gatherer, is_leaving
+from headgate.control.memory import Memory
+from headgate.control.policy_view import Seen, bounds_of, view_of
+from headgate.control.ports import BUDGET, DEPLOYMENT, POD, QUEUE_POLICY, Clock, Cluster, Key, Manifest
+from headgate.control.publishing import Answer, Publisher
+from headgate.control.stores import Site
+from headgate.control.writing import StatusWriter
+from headgate.desired.children import CHILD_KINDS, Child
+from headgate.errors import Rejected, StoreUnavailable, StoreUnsuitable
+from headgate.names import selector_labels, worker_name
+from headgate.status import reasons
+from headgate.status.conditions import Verdict
+from headgate.status.queue_policy import status, verdicts
+
+LEAVING_SECONDS = 2.0
+"""How soon to look again after a child of a deleted policy that garbage collection has not taken yet."""
+OVERRIDE_SLACK_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What was done about one policy: the decision as it ended, the store's answer, the children as they are now."""
+
+    decision: Decision
+    answer: Answer
+    live: Live
+
+
+class Policies:
+    """`call` puts other keys into the work queue: budgets of this policy, rivals for its queue."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        site: Site,
+        memory: Memory,
+        gatherer: Gatherer,
+        publisher: Publisher,
+        children: Children,
+        writer: StatusWriter,
+        clock: Clock,
+        call: Callable[[Iterable[Key]], None],
+    ) -> None:
+        self._cluster, self._site, self._memory, self._clock, self._call = cluster, site, memory, clock, call
+        self._gatherer, self._publisher, self._children, self._writer = gatherer, publisher, children, writer
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Seconds until it should run again without an event, None when no time is known."""
+        manifest = await self._cluster.get(QUEUE_POLICY, key.namespace, key.name)
+        if manifest is None or is_leaving(manifest):
+            await self._gone(key)
+            return None
+        facts = await self._gatherer.facts(key, manifest)
+        done = await self._act(facts, decide(facts, self._site))
+        self._tell_others(facts, done)
+        wait = await self._write_status(facts, done)
+        if done.answer.error:
+            raise done.answer.error
+        return min(filter(None, (wait, *_appointments(facts, done))), default=None)
+
+    async def _act(self, facts: Facts, decision: Decision) -> Done:
+        """Publish before pods are made, so that no worker ever starts without its limits."""
+        untouchable = (*facts.foreign, *facts.leaving)
+        wanted = [child for child in decision.children or () if child.kind not in untouchable]
+        try:
+            await self._children.rehearse(wanted, facts.children)
+        except Rejected as error:
+            return Done(_template_invalid(error), Answer(), facts.children)
+        answer = await self._publish(facts, decision)
+        if answer.by:
+            decision, wanted = Decision(Verdict(reasons.QUEUE_CONFLICT, answer.problem), children=()), []
+        if decision.children is None:
+            return Done(decision, answer, facts.children)
+        try:
+            return Done(decision, answer, await self._realize(wanted, facts))
+        except Rejected as error:
+            return Done(_template_invalid(error), answer, facts.children)
+
+    async def _realize(self, wanted: list[Child], facts: Facts) -> Live:
+        live = await self._children.apply(wanted, facts.children)
+        await self._children.prune(wanted, facts.children, facts.metadata)
+        kinds = {child.kind for child in wanted}
+        return {kind: child for kind, child in live.items() if kind in kinds}
+
+    async def _publish(self, facts: Facts, decision: Decision) -> Answer:
+        if decision.document and facts.policy:
+            spec = facts.policy.spec
+            return await self._publisher.publish(facts.key, facts.metadata, spec.store, decision.document)
+        if decision.withdraw:
+            try:
+                await self._publisher.withdraw(facts.key)
+            except (StoreUnavailable, StoreUnsuitable) as error:
+                return Answer(problem=str(error), error=error)
+        return Answer()
+
+    def _tell_others(self, facts: Facts, done: Done) -> None:
+        if facts.policy:
+            changed = self._memory.set_bounds(facts.key, bounds_of(facts, done.decision, self._memory))
+            self._call(Key(BUDGET, *name.split("/", 1)) for name in changed)
+        if done.answer.news:
+            self._call(self._memory.claims.rivals(facts.key))
+
+    async def _write_status(self, facts: Facts, done: Done) -> float | None:
+        view = view_of(facts, done.decision, done.answer, await self._seen(facts, done), self._memory)
+        judged = verdicts(view)
+        return await self._writer.write(facts.key, facts.manifest, status(view, judged, self._clock.now()), judged)
+
+    async def _seen(self, facts: Facts, done: Done) -> Seen:
+        deployment = done.live.get(DEPLOYMENT)
+        pods: list[Manifest] | None = None
+        if deployment and not _plain(facts, deployment):
+            pods = await self._cluster.list(POD, facts.key.namespace, selector_labels(facts.key.name))
+        return Seen(deployment, pods, self._children.fighting(done.live), self._clock.monotonic())
+
+    async def _gone(self, key: Key) -> None:
+        """Garbage collection takes the children. Whoever waited for the queue, and its budgets, look again."""
+        await self._publisher.withdraw(key)
+        self._call(self._memory.claims.declare(key, None))
+        self._call(Key(BUDGET, *name.split("/", 1)) for name in self._memory.set_bounds(key, {}))
+        self._memory.forget(key)
+        for kind in CHILD_KINDS:
+            self._memory.forget_child((kind, key.namespace, worker_name(key.name)))
+
+
+def _template_invalid(error: Rejected) -> Decision:
+    return Decision(Verdict(reasons.TEMPLATE_INVALID, str(error)))
+
+
+def _appointments(facts: Facts, done: Done) -> list[float]:
+    times = [LEAVING_SECONDS] if facts.leaving else []
+    override = done.decision.document.override if done.decision.document else None
+    if override and override.expire_ms > facts.now_ms:
+        times.append((override.expire_ms - facts.now_ms) / 1000 + OVERRIDE_SLACK_SECONDS)
+    return times
+
+
+def _plain(facts: Facts, deployment: Manifest) -> bool:
+    """Nothing suggests that the pods are others than the instances that renew: then they need not be listed."""
+    wanted, found = deployment["spec"].get("replicas", 1), deployment.get("status", {})
+    queue = facts.picture.queue(facts.policy.queue) if facts.policy else None
+    renewing = len({instance.pod for instance in queue.instances}) if queue else 0
+    counts = [found.get(name, 0) for name in ("replicas", "updatedReplicas", "readyReplicas")]
+    return all(count == wanted for count in (*counts, renewing))
