@@ -20,6 +20,7 @@ from headgate.gates.verbs import (
     Outcome,
     Owner,
     Renewal,
+    Seen,
     SlotBeat,
 )
 from headgate.model.documents import BudgetDocument, QueueDocument
@@ -48,6 +49,11 @@ class Play:
     def close(self) -> None:
         self.door.close()
         self.client.close()
+
+    def afresh(self) -> None:
+        """A new store for somebody who has seen none."""
+        self.client.flushall()
+        self.door.seen = Seen()
 
     def policy(self, queue: str | None = None, **limits: Any) -> None:
         name = queue or self.queue

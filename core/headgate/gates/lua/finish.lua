@@ -9,7 +9,8 @@
 -- ARGV[11..]       lib/finish.lua
 -- Answers {epoch, seq, now, finished}
 -- include: start
-local queue, slot, ended, ended_execution, done = ARGV[4], ARGV[5], ARGV[9], ARGV[10], ''
+local queue, slot, ended, ended_execution = ARGV[4], ARGV[5], ARGV[9], ARGV[10]
+local fused, done, leaving = false, '', nil
 -- include: policy
 -- include: budget
 -- include: wake

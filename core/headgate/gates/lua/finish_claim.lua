@@ -7,7 +7,7 @@
 -- include: start
 local queue, slot, instance, nonce, execution = ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local ended, ended_execution = ARGV[9], ARGV[10]
-local fused, given, done = true, {}, ''
+local fused, given, done, leaving = true, {}, '', nil
 -- include: policy
 -- include: budget
 -- include: rate
@@ -28,6 +28,7 @@ end
 if not answer then
   -- include: claim
   if not granted and fenced then
+    if leaving then call('SREM', P .. ':worker:' .. slot .. ':executions', leaving) end
     if call('HSET', H .. 'slot:' .. slot, 'done', done) > 0 then call('PEXPIRE', H .. 'slot:' .. slot, 60000) end
     -- include: freed
   end

@@ -7,7 +7,7 @@ local function beat_worker(slot, successes, seconds)
   -- include: iso
   call('HSET', worker, 'last_heartbeat', iso)
   call('EXPIRE', worker, 90)
-  call('EXPIRE', worker .. ':executions', 150)
+  call('EXPIRE', worker .. ':executions', 90)
   local last = call('HMGET', own, 'successes', 'seconds')
   local before, spent = tonumber(last[1]) or 0, tonumber(last[2]) or 0
   if successes ~= before or seconds ~= spent then

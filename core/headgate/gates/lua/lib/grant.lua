@@ -3,7 +3,7 @@ local member, job_key = job .. ':' .. execution, P .. ':job:' .. job
 local execution_key, executions_key = P .. ':execution:' .. member, P .. ':executions:' .. job
 local ttl = tonumber(timeout) or 180
 ttl = (ttl < 0 or ttl > 30) and 90 or ttl + 60
-local lease = '' .. (now + 20000)
+local index, lease = P .. ':worker:' .. slot .. ':executions', '' .. (now + 20000)
 seq = call('HINCRBY', KEYS[1], 'seq', 1)
 call('ZADD', Q .. 'held', lease, member)
 if rate_limit > 0 then record(Q .. 'starts', rate_limit, 1) end
@@ -22,9 +22,13 @@ call('EXPIRE', execution_key, ttl)
 call('ZADD', executions_key, sec + ttl + 60, execution)
 call('EXPIRE', executions_key, ttl + 60)
 call('ZADD', P .. ':wip:' .. queue, sec + ttl, member)
-call('SADD', P .. ':worker:' .. slot .. ':executions', member)
+call('SADD', index, member)
+if leaving then
+  call('SREM', index, leaving)
+else
+  call('EXPIRE', index, ttl)
+end
 if not fused then
-  call('EXPIRE', P .. ':worker:' .. slot .. ':executions', ttl + 60)
   call('ZREM', Q .. 'wait', instance)
   call('ZREM', Q .. 'rwait', instance)
   if call('EXISTS', P .. ':worker:' .. slot) == 1 then call('HSET', P .. ':worker:' .. slot, 'state', 'busy') end

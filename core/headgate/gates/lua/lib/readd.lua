@@ -20,7 +20,7 @@ local function readd(job, execution_id, slot)
     call('EXPIRE', P .. ':executions:' .. job, 150)
     call('ZADD', P .. ':wip:' .. queue, sec + 90, member)
     call('SADD', P .. ':worker:' .. slot .. ':executions', member)
-    call('EXPIRE', P .. ':worker:' .. slot .. ':executions', 150)
+    call('EXPIRE', P .. ':worker:' .. slot .. ':executions', 90)
   end
   return true
 end

@@ -1,4 +1,4 @@
--- RQ's success state, as handle_job_success leaves it. Needs: finish
+-- RQ's success state, as handle_job_success leaves it. Needs: finish, fused. Sets: leaving
 local ttl, change = tonumber(ARGV[13]), { job_key, 'status', 'finished', 'started_at', ARGV[14], 'ended_at', ARGV[15],
   'last_heartbeat', ARGV[15] }
 for i = 19 + n, #ARGV do change[#change + 1] = ARGV[i] end
@@ -22,4 +22,8 @@ else
 end
 call('DEL', P .. ':execution:' .. old, P .. ':executions:' .. ended)
 call('ZREM', P .. ':wip:' .. queue, old)
-call('SREM', P .. ':worker:' .. slot .. ':executions', old)
+if fused then
+  leaving = old -- after the next one joined, so that the index keeps its ttl
+else
+  call('SREM', P .. ':worker:' .. slot .. ':executions', old)
+end
