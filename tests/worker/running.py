@@ -12,11 +12,12 @@ from typing import Any, TypeVar
 
 import redis
 import rq
+from tests.cluster.child import STARTER
+from tests.stores import free_port
+
 from headgate.gates.door import Door
 from headgate.gates.verbs import Owner, Published, Same
 from headgate.model.documents import BudgetDocument, JobRules, QueueDocument, RateDocument
-from tests.cluster.child import STARTER
-from tests.stores import free_port
 
 ROOT = Path(__file__).parents[2]
 WAIT_SECONDS = 20.0
@@ -58,7 +59,9 @@ class Worker:
         return self
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("HEADGATE_", "RQ_", "REDIS_"))}
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith(("HEADGATE_", "RQ_", "REDIS_"))
+        }
         with self.log.open("ab") as log:
             return subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "headgate_worker.main", self.queue],

@@ -9,8 +9,9 @@ import time
 from pathlib import Path
 
 import rq
-from headgate_worker import RateLimited, current_fence
 from tests.recorder.history import Kind, Writer
+
+from headgate_worker import RateLimited, current_fence
 
 
 def _recorded(path: str, seconds: float, note: str = "ok") -> None:

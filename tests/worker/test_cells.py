@@ -4,12 +4,20 @@ import os
 import signal
 
 import pytest
+
 from headgate_worker.cells import BLOB_BYTES, Cells, Phase, Word, pack
 
 
 @pytest.mark.parametrize(
     "places",
-    [(), ("b1:team/mail",), ("b2:team/mail", "kacme"), ("kwith\0nul", "b1:x/y"), ("k\udcff\x1f\n",), ("k" + "ä" * 200,)],
+    [
+        (),
+        ("b1:team/mail",),
+        ("b2:team/mail", "kacme"),
+        ("kwith\0nul", "b1:x/y"),
+        ("k\udcff\x1f\n",),
+        ("k" + "ä" * 200,),
+    ],
 )
 def test_a_record_comes_back_whole(places: tuple[str, ...]) -> None:
     cell = Cells.create().slot(3)

@@ -117,9 +117,7 @@ def test_dependents(bench: Bench, tmp_path: Path) -> None:
     bench.ended(first, second)
     bad = bench.queue.enqueue(T + "fail", str(tmp_path / "record"))
     never = bench.queue.enqueue(T + "write", str(out), "never", depends_on=bad)
-    allowed = bench.queue.enqueue(
-        T + "write", str(out), "allowed", depends_on=Dependency([bad], allow_failure=True)
-    )
+    allowed = bench.queue.enqueue(T + "write", str(out), "allowed", depends_on=Dependency([bad], allow_failure=True))
     bench.ended(bad, status="failed")
     bench.ended(allowed)
     assert never.get_status() == "deferred"

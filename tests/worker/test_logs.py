@@ -5,6 +5,7 @@ import os
 import re
 
 import pytest
+
 from headgate_worker.logs import JobLines, quote
 
 STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"

@@ -6,6 +6,7 @@ import zlib
 from pathlib import Path
 
 import pytest
+
 from headgate_worker.functions import Functions
 from headgate_worker.payload import Refused, plain_meta, reader
 
@@ -54,7 +55,15 @@ def test_the_same_pickle_runs_under_any(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [("f", None, ()), ["f", None, (), {}, 1], "f", None, ("f", None, "args", {}), (b"f", None, (), {}), ("f", "x", (), {})],
+    [
+        ("f", None, ()),
+        ["f", None, (), {}, 1],
+        "f",
+        None,
+        ("f", None, "args", {}),
+        (b"f", None, (), {}),
+        ("f", "x", (), {}),
+    ],
 )
 def test_only_a_call_is_a_payload(value: object) -> None:
     with pytest.raises(Refused, match="PayloadRefused"):

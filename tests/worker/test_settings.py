@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from headgate.errors import InvalidInput
 from headgate_worker.main import check_rq
 from headgate_worker.settings import Settings, current_store_url, load

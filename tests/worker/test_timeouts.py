@@ -5,8 +5,9 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from headgate_worker.timeouts import Alarm, effective_timeout, kill_after
 from rq.timeouts import JobTimeoutException
+
+from headgate_worker.timeouts import Alarm, effective_timeout, kill_after
 
 
 @pytest.fixture
@@ -54,7 +55,14 @@ def test_the_handler_is_put_back_for_the_next_job(alarm: Alarm) -> None:
 
 @pytest.mark.parametrize(
     ("stored", "deadline", "seconds"),
-    [(None, 3600, 180), (b"30", 3600, 30), (b"-1", 3600, 3600), (b"0", 3600, 180), (b"7200", 3600, 3600), (None, 60, 60)],
+    [
+        (None, 3600, 180),
+        (b"30", 3600, 30),
+        (b"-1", 3600, 3600),
+        (b"0", 3600, 180),
+        (b"7200", 3600, 3600),
+        (None, 60, 60),
+    ],
 )
 def test_the_shorter_of_timeout_and_deadline(stored: bytes | None, deadline: int, seconds: int) -> None:
     assert effective_timeout(stored, deadline) == seconds

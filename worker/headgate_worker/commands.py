@@ -9,7 +9,11 @@ from typing import Any
 
 from headgate_worker import logs
 from headgate_worker.cells import Held, Phase
-from headgate_worker.slots import Slot, Slots
+from headgate_worker.loop import Loop
+from headgate_worker.slots import Slot, Slots, Why
+
+LOOK_SECONDS = 0.05
+TRIES = 4
 
 
 @dataclass(slots=True)
@@ -17,6 +21,7 @@ class Commands:
     """`shutdown` drains the whole worker, as a first Ctrl-C does."""
 
     slots: Slots
+    loop: Loop
     prefix: str
     shutdown: Callable[[], None]
 
@@ -39,24 +44,28 @@ class Commands:
             logs.get().warning("unknown command", command=str(name))
 
     def _kill_horse(self, worker: str) -> None:
-        for slot in self.slots.alive():
-            held = slot.held()
-            if slot.name == worker and held is not None and held.phase is Phase.RUNNING:
-                logs.get().warning("RQ's kill-horse command", slot=slot.name, id=held.job_id)
-                self.slots.kill(slot, "kill-horse", held.execution)
-                return
-        logs.get().info("kill-horse ignored: no job runs there", worker=worker)
+        self._kill("kill-horse", worker, "kill-horse", lambda slot, _held: slot.name == worker)
 
     def _stop(self, name: str, command: dict[str, Any]) -> None:
         """All slots are looked through: RQ itself only finds the first job of a worker."""
-        wanted = command.get("job_id") if name == "stop-job" else command.get("execution_id")
-        for slot, held in self._running():
-            if wanted and wanted == (held.job_id if name == "stop-job" else held.execution):
-                logs.get().warning("stopping a job on command", slot=slot.name, id=held.job_id)
-                self.slots.kill(slot, "stop", held.execution)
-                return
-        logs.get().warning("stop command ignored: not running here", command=name, id=wanted)
+        if name == "stop-job":
+            wanted = command.get("job_id")
+            self._kill(name, wanted, "stop", lambda _slot, held: held.job_id == wanted)
+        else:
+            wanted = command.get("execution_id")
+            self._kill(name, wanted, "stop", lambda _slot, held: held.execution == wanted)
 
-    def _running(self) -> list[tuple[Slot, Held]]:
-        found = [(slot, slot.held()) for slot in self.slots.alive()]
-        return [(slot, held) for slot, held in found if held is not None and held.phase is Phase.RUNNING]
+    def _kill(
+        self, name: str, wanted: Any, why: Why, matches: Callable[[Slot, Held], bool], tries: int = TRIES
+    ) -> None:
+        """Kill the slot whose running job matches. A job that was granted this instant is found by a second look."""
+        for slot in self.slots.alive():
+            held = slot.held()
+            if held is not None and held.phase is Phase.RUNNING and matches(slot, held):
+                logs.get().warning("a job is stopped on command", command=name, slot=slot.name, id=held.job_id)
+                self.slots.kill(slot, why, held.execution)
+                return
+        if tries:
+            self.loop.after(LOOK_SECONDS, lambda: self._kill(name, wanted, why, matches, tries - 1))
+        else:
+            logs.get().warning("command ignored: nothing like that runs here", command=name, wanted=wanted)

@@ -19,6 +19,7 @@ def wait_for_store(link: StoreLink, signals: Signals) -> bool:
     for wait in client.backoff():
         if signals.terminated or signals.interrupted:
             return False
+        link.refresh()
         try:
             link.door.check()
         except StoreUnavailable as error:

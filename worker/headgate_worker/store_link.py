@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from headgate.gates.door import Door
-
 from headgate.errors import StoreUnavailable
 from headgate.gates import client
+from headgate.gates.door import Door
 from headgate_worker import logs
 from headgate_worker.loop import Loop
 from headgate_worker.settings import Settings, current_store_url
@@ -63,17 +62,22 @@ class StoreLink:
         self._waits = client.backoff()
         self._again(error)
 
+    def refresh(self) -> None:
+        """A new door when the URL in the mounted Secret has changed."""
+        url = current_store_url(self._settings)
+        if url != self._url:
+            self.door.close()
+            self.door = Door(url, self._settings.prefix)
+            self._url = url
+
     def _again(self, error: Exception) -> None:
         wait = next(self._waits)
         logs.get().warning("the store cannot be reached, trying again", error=str(error), seconds=round(wait, 2))
         self._loop.after(wait, self._probe)
 
     def _probe(self) -> None:
-        url = current_store_url(self._settings)
+        self.refresh()
         try:
-            if url != self._url:
-                self.door = Door(url, self._settings.prefix)
-                self._url = url
             self.renew()
         except StoreUnavailable as error:
             self.errors += 1

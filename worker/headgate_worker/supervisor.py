@@ -65,7 +65,7 @@ class Supervisor:
         self.drain = Drain(
             self.slots, self.loop, self.signals, words, settings.drain_seconds, self._draining, self._settled
         )
-        self.commands = Commands(self.slots, settings.prefix, self.drain.begin)
+        self.commands = Commands(self.slots, self.loop, settings.prefix, self.drain.begin)
         self.failure: str | None = None
         self._wire()
 

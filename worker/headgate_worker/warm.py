@@ -5,12 +5,12 @@ from __future__ import annotations
 import encodings.idna  # noqa: F401 - the first host name that is resolved imports it
 import gc
 
+from rq.job import Job
+
 from headgate.gates import client
 from headgate.gates.door import Door
 from headgate.gates.scripts import scripts
 from headgate.model.documents import QueueDocument
-from rq.job import Job
-
 from headgate_worker.rules import rules_of
 
 
