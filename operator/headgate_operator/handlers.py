@@ -14,7 +14,6 @@ import kopf
 from headgate.control.ports import (
     BUDGET,
     QUEUE_POLICY,
-    Key,
     Kind,
 )
 from headgate.desired.children import CHILD_KINDS
@@ -23,8 +22,8 @@ from headgate_operator.cluster import ApiServer
 
 OURS = f"{MANAGED_BY}=headgate"
 
-Changed = Callable[[Key], None]
-"""Told that this policy or budget deserves a look."""
+Changed = Callable[[Kind, str, str], None]
+"""Told that this policy or budget (kind, namespace, name) deserves a look."""
 
 
 def registry_of(api: ApiServer, changed: Changed) -> kopf.OperatorRegistry:
@@ -65,7 +64,7 @@ def _selector(kind: Kind) -> tuple[str, str, str]:
 
 def _on_subject(kind: Kind, changed: Changed) -> Callable[..., Any]:
     async def on_subject(namespace: str, name: str, **_: Any) -> None:
-        changed(Key(kind, namespace, name))
+        changed(kind, namespace, name)
 
     return on_subject
 
@@ -74,7 +73,7 @@ def _on_child(changed: Changed) -> Callable[..., Any]:
     async def on_child(namespace: str, labels: Mapping[str, str], **_: Any) -> None:
         owner = labels.get(POLICY_LABEL)
         if owner:
-            changed(Key(QUEUE_POLICY, namespace, owner))
+            changed(QUEUE_POLICY, namespace, owner)
 
     return on_child
 

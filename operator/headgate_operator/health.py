@@ -23,18 +23,20 @@ class Health:
         *,
         resync_seconds: float,
         lease_seen_at: Callable[[], float],
-        oldest_key_seconds: Callable[[], float],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._resync_seconds = resync_seconds
         self._lease_seen_at = lease_seen_at
-        self._oldest_key_seconds = oldest_key_seconds
+        self._oldest_key_seconds: Callable[[], float] = lambda: 0.0
         self._now = now
         self._leading_since: float | None = None
         self._resynced_at: float | None = None
 
     def lead(self) -> None:
         self._leading_since = self._now()
+
+    def watch_queue(self, oldest_key_seconds: Callable[[], float]) -> None:
+        self._oldest_key_seconds = oldest_key_seconds
 
     def resynced(self) -> None:
         """A resync went through: everything was listed and put into the queue."""

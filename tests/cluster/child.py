@@ -45,6 +45,12 @@ class Child:
         if self._process is not None and self._process.poll() is not None:
             raise ChildError(f"{self.name} ended with code {self._process.returncode}:\n{self._tail()}")
 
+    def wait(self, timeout: float) -> int:
+        """Wait until it ends by itself; its exit code. subprocess.TimeoutExpired when it does not."""
+        if self._process is None:
+            raise ChildError(f"{self.name} was never started")
+        return self._process.wait(timeout)
+
     def kill(self) -> None:
         """End it at once (SIGKILL) and reap it; nothing to do when it does not run."""
         process, self._process = self._process, None

@@ -8,6 +8,16 @@ import pytest
 
 from . import binaries
 from .control_plane import ControlPlane
+from .operator_fixtures import (  # noqa: F401  fixtures
+    account,
+    free_lease,
+    installed,
+    new_operator,
+    operator,
+    proxy,
+    through_proxy,
+    world,
+)
 
 PROGRAMS = pytest.StashKey[Path | binaries.BinariesError]()
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from headgate.control.ports import BUDGET, DEPLOYMENT, NETWORK_POLICY, POD_DISRUPTION_BUDGET, QUEUE_POLICY, Key, Kind
+from headgate.control.ports import BUDGET, DEPLOYMENT, NETWORK_POLICY, POD_DISRUPTION_BUDGET, QUEUE_POLICY, Kind
 from headgate.control.ports import SERVICE_ACCOUNT as ACCOUNT
 from headgate.names import labels
 from headgate_operator import watching
@@ -23,8 +23,8 @@ class Heard:
         self.keys: list[tuple[str, str, str]] = []
         self.started = 0
 
-    def changed(self, key: Key) -> None:
-        self.keys.append((key.kind.kind, key.namespace, key.name))
+    def changed(self, kind: Kind, namespace: str, name: str) -> None:
+        self.keys.append((kind.kind, namespace, name))
 
     def on_start(self) -> None:
         self.started += 1
