@@ -78,7 +78,6 @@ def _take(
     gates, job = store.gates(claim.queue), store.rq.jobs[picked.job_id]
     holder, before = f"{picked.job_id}:{claim.execution}", gates.held.live(store.now)
     store.meta.seq += 1
-    store.meta.clock = store.now
     gates.held.take(holder, store.now + LEASE_MS)
     if rules.rate_total:
         gates.starts.record(store.us)

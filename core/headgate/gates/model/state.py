@@ -22,7 +22,7 @@ SLOT_MS = 60_000
 
 @dataclass(slots=True)
 class Meta:
-    """What tells that data was lost. `clock`: time (ms) of the last grant or beat; `lost`: the last epoch given up."""
+    """What tells that data was lost. `clock`: time (ms) of the last beat; `lost`: the last epoch given up."""
 
     epoch: str = ""
     seq: int = 0
