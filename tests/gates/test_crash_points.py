@@ -33,7 +33,9 @@ def prepare(play: Play) -> list[Job]:
         play.client.script_load(script.text)
     rate = RateDocument(limit=50, period_ms=60_000)
     play.budget("ns/b", total=5, rate=rate)
-    play.policy(total=2, per_key=2, rate_total=rate, rate_per_worker=rate, budgets=(BudgetShare(name="ns/b", weight=2),))
+    play.policy(
+        total=2, per_key=2, rate_total=rate, rate_per_worker=rate, budgets=(BudgetShare(name="ns/b", weight=2),)
+    )
     return play.enqueue(JOBS, key="x")
 
 
@@ -113,7 +115,9 @@ def test_a_worker_killed_at_each_call(direct: Play, when: str) -> None:
         direct.afresh()
         direct.running.clear()
         jobs = prepare(direct)
-        proxy = Proxy(direct.url, dict.fromkeys(range(number, number + 99), "request lost" if when == "before" else "reply lost"))
+        proxy = Proxy(
+            direct.url, dict.fromkeys(range(number, number + 99), "request lost" if when == "before" else "reply lost")
+        )
         if when == "after":
             proxy.harms = {number: "reply lost", **dict.fromkeys(range(number + 1, number + 99), "request lost")}
         doomed = Play(proxy.url)

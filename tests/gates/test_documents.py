@@ -45,7 +45,9 @@ def test_delete_and_create_again_with_other_limits_holds(play: Play) -> None:
     publish, again = play.door.publish, Owner("ns/alice", "uid-2", 1)
     publish(QueueDocument(queue="q", total=10), Owner("ns/alice", "uid-1", 12))
     assert publish(QueueDocument(queue="q", total=3), again) == Owned(Owner("ns/alice", "uid-1", 12))
-    assert publish(QueueDocument(queue="q", total=3), again, replaces_uid="uid-0") == Owned(Owner("ns/alice", "uid-1", 12))
+    assert publish(QueueDocument(queue="q", total=3), again, replaces_uid="uid-0") == Owned(
+        Owner("ns/alice", "uid-1", 12)
+    )
     assert publish(QueueDocument(queue="q", total=3), again, replaces_uid="uid-1") == Published(2)
     assert play.door.unpublish("queue", "q", again)
     assert publish(QueueDocument(queue="q", total=5), Owner("other/bob", "uid-3", 1)) == Published(3)
@@ -204,7 +206,11 @@ def test_inspect_sees_everything(play: Play) -> None:
     play.beat("pod-1")
     play.claim("pod-1.0"), play.claim("pod-1.1")
     play.claim("pod-1.2")
-    for worker, fields in {"stock": {"birth": "x"}, "pod-1.0": {"birth": "x"}, "dead": {"birth": "x", "death": "y"}}.items():
+    for worker, fields in {
+        "stock": {"birth": "x"},
+        "pod-1.0": {"birth": "x"},
+        "dead": {"birth": "x", "death": "y"},
+    }.items():
         play.client.hset(f"rq:worker:{worker}", mapping=fields)
         play.client.sadd("rq:workers:q", f"rq:worker:{worker}")
     play.client.sadd("rq:workers:q", "rq:worker:expired")

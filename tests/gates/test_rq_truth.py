@@ -79,7 +79,9 @@ def seen_by_rq(play: Play) -> Play:
 
 @pytest.mark.parametrize("timeout", [180, 7, -1])
 @pytest.mark.parametrize("options", [{}, {"ttl": 700}, {"depends": True}], ids=["plain", "ttl", "dependency"])
-def test_a_started_job_looks_as_rq_would_have_started_it(seen_by_rq: Play, timeout: int, options: dict[str, Any]) -> None:
+def test_a_started_job_looks_as_rq_would_have_started_it(
+    seen_by_rq: Play, timeout: int, options: dict[str, Any]
+) -> None:
     play, queue = seen_by_rq, Queue("q", connection=seen_by_rq.client)
     views = []
     for ours in (False, True):
@@ -183,7 +185,9 @@ def test_heartbeats_keep_rqs_records_alive_and_never_make_one(play: Play) -> Non
     assert play.client.zscore("rq:wip:q", member) > time.time() + 80
     assert play.client.hget("rq:worker:w.0", "last_heartbeat") != b"old"
     assert not play.client.exists("rq:worker:w.1")
-    assert Execution.fetch("execution1", job.id, play.client).last_heartbeat.timestamp() == pytest.approx(time.time(), abs=60)
+    assert Execution.fetch("execution1", job.id, play.client).last_heartbeat.timestamp() == pytest.approx(
+        time.time(), abs=60
+    )
     play.client.delete(f"rq:execution:{member}", job.key)
     play.beat("w")
     assert not play.client.exists(f"rq:execution:{member}", job.key)

@@ -29,7 +29,7 @@ class AsyncDoor:
 
     async def close(self) -> None:
         await self._do(self._door.close)
-        self._thread.shutdown(wait=False)
+        self._thread.shutdown()
 
     async def publish(self, document: Document, owner: Owner, *, replaces_uid: str | None = None) -> PublishAnswer:
         return await self._do(partial(self._door.publish, document, owner, replaces_uid=replaces_uid))

@@ -7,6 +7,9 @@ from headgate.errors import HeadgateError, StoreFull, StoreUnavailable
 _UNAVAILABLE = ("READONLY", "LOADING", "MASTERDOWN", "MISCONF", "BUSY", "NOREPLICAS", "TRYAGAIN", "CLUSTERDOWN")
 
 
+_FORBIDDEN = ("NOAUTH", "WRONGPASS", "NOPERM")
+
+
 def is_missing_script(message: str) -> bool:
     return message.startswith("NOSCRIPT")
 
@@ -19,6 +22,10 @@ def fault_of(message: str) -> HeadgateError:
     code = message.removeprefix("ERR ").partition(" ")[0].rstrip(":")
     if code == "OOM" or "-OOM " in message:
         return StoreFull(f"the store is above its maxmemory and takes nothing new: {message}")
+    if code in _FORBIDDEN:
+        return StoreUnavailable(
+            f"the store does not let us in: {message} (look at user and password in the store's URL)"
+        )
     if code in _UNAVAILABLE:
         return StoreUnavailable(f"the store cannot be written now: {message}")
     return HeadgateError(f"the store refused a script: {message}")

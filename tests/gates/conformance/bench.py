@@ -1,6 +1,6 @@
 """What the conformance suite needs of a set of gates beside their verbs: plain RQ's hands, the clock, and eyes.
 
-One `Bench` for the reference in memory, one for scripts in a real store. Times are milliseconds of the bench's own clock.
+One `Bench` for the reference in memory, one for scripts in a real store. Times are milliseconds of its own clock.
 """
 
 from __future__ import annotations

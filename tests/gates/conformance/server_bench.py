@@ -12,12 +12,12 @@ from importlib.resources import files
 from typing import Any, cast
 
 import redis
+from tests.gates.conformance.bench import JobSeen
+
 from headgate.gates.door import Door
 from headgate.gates.keys import Keys
 from headgate.gates.scripts import VERBS, Script, load
 from headgate.gates.verbs import Gates
-
-from tests.gates.conformance.bench import JobSeen
 
 CLOCK_KEY = "test:clock"
 START_US = 4_102_444_800_000_000
@@ -28,7 +28,9 @@ local in_store, moment = call, call('GET', 'test:clock')
 local function later(ms) return string.format('%.0f', math.floor(tonumber(moment) / 1000) + ms) end
 call = function(command, ...)
   local key, value, unit, span = ...
-  if command == 'TIME' then return { string.sub(moment, 1, -7), string.format('%d', tonumber(string.sub(moment, -6))) } end
+  if command == 'TIME' then
+    return { string.sub(moment, 1, -7), string.format('%d', tonumber(string.sub(moment, -6))) }
+  end
   if command == 'EXPIRE' then return in_store('PEXPIREAT', key, later(value * 1000)) end
   if command == 'PEXPIRE' then return in_store('PEXPIREAT', key, later(value)) end
   if command == 'SET' and unit then

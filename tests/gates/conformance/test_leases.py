@@ -1,10 +1,11 @@
 """Leases and fences: who renews keeps its place; who does not loses it, and can harm nothing when it comes back."""
 
 import pytest
+from tests.gates.conformance.fleet import DONE, Fleet
+
 from headgate.gates.verbs import (
     LEASE_MS,
     SEAL_MS,
-    Blocker,
     Fate,
     Finished,
     Grant,
@@ -12,8 +13,6 @@ from headgate.gates.verbs import (
     Lost,
     Returned,
 )  # fmt: skip
-
-from tests.gates.conformance.fleet import DONE, Fleet
 
 
 def test_a_renewed_lease_lasts_as_long_as_it_is_renewed(fleet: Fleet) -> None:

@@ -1,12 +1,12 @@
-"""Rates: in no window of one period, wherever it begins, more starts than the limit; and nearly all of them are used."""
+"""Rates: in no window of one period, wherever it begins, more starts than the limit; and nearly all are used."""
 
 from typing import Any
 
 import pytest
-from headgate.gates.verbs import LEASE_MS, Blocker, Empty, Grant, Returned, Wait
-
 from tests.gates.conformance.fleet import Fleet, instance_of
 from tests.recorder.windows import busiest
+
+from headgate.gates.verbs import LEASE_MS, Blocker, Empty, Grant, Returned, Wait
 
 SECOND = {"limit": 3, "period_ms": 1_000}
 
@@ -156,6 +156,32 @@ def test_the_kth_who_waits_is_told_the_kth_opening(fleet: Fleet) -> None:
     told = [fleet.refused(f"{pod}.0").open_at for pod in ("a", "b", "c")]
     assert told == [began + 1_000, began + 1_100, began + 1_200]
     assert fleet.refused("b.0").open_at == began + 1_100, "asking again keeps its turn"
+
+
+def test_waiters_beyond_the_limit_are_told_later_periods(fleet: Fleet) -> None:
+    fleet.policy(rate_total={"limit": 2, "period_ms": 1_000})
+    fleet.jobs(*(f"j{i}" for i in range(8)))
+    began = fleet.bench.now
+    fleet.start("w.0")
+    fleet.bench.advance(100)
+    fleet.start("w.1")
+    told = [fleet.refused(f"{pod}.0").open_at for pod in "abcde"]
+    assert told == [began + 1_000, began + 1_100, began + 2_000, began + 2_100, began + 3_000]
+
+
+def test_nobody_is_told_to_come_back_in_the_past(fleet: Fleet) -> None:
+    """Another queue's waiter was promised the only opening and is late: the next one must not ask in a circle."""
+    fleet.budget("ns/b", rate={"limit": 1, "period_ms": 1_000})
+    for queue in ("red", "blue"):
+        fleet.policy(queue, budgets=[{"name": "ns/b"}])
+        fleet.jobs(f"{queue}0", f"{queue}1", queue=queue)
+    fleet.start("red.0", "red")
+    fleet.refused("blue.0", "blue")
+    for _ in range(5):
+        fleet.bench.advance(240)
+        fleet.refused("red.0", "red")
+    fleet.bench.advance(300)
+    assert fleet.start("red.0", "red") == "red1"
 
 
 def test_a_late_waiter_does_not_hold_up_the_others_for_long(fleet: Fleet) -> None:

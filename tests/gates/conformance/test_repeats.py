@@ -1,8 +1,8 @@
 """A lost reply: the same call again, with the same nonce, has the same effect once."""
 
-from headgate.gates.verbs import Empty, Finished, Grant
-
 from tests.gates.conformance.fleet import Fleet, Running
+
+from headgate.gates.verbs import Empty, Finished, Grant
 
 
 def test_the_same_claim_twice_is_one_grant(fleet: Fleet) -> None:

@@ -2,7 +2,9 @@
 -- The hot path: end one execution and ask for the next job. No allow-oom: above maxmemory the caller calls finish alone.
 -- KEYS[1], ARGV[1-3]: lib/start.lua
 -- ARGV[4-8]        as claim
--- ARGV[9..]        as finish
+-- ARGV[9]  string  job id that ends
+-- ARGV[10] string  its execution id
+-- ARGV[11..]       as finish
 -- Answers {epoch, seq, now, finished, answer}, answer as in lib/claim.lua; false after slow: nothing is written then
 -- include: start
 local queue, slot, instance, nonce, execution = ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8]

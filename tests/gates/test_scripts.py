@@ -1,0 +1,110 @@
+"""The scripts as texts, and how many store commands each verb costs."""
+
+import re
+from importlib.resources import files
+
+import pytest
+from headgate.gates.scripts import VERBS, assemble, scripts
+from headgate.gates.verbs import Grant, Returned
+from headgate.model.documents import BudgetShare, RateDocument
+
+from tests.gates.moving_clock import CLOCK, moving_verbs
+from tests.gates.play import Play
+
+LUA = files("headgate.gates") / "lua"
+FLAGS = {
+    "claim": "#!lua",
+    "finish_claim": "#!lua",
+    "enqueue": "#!lua",
+    "publish": "#!lua",
+    "finish": "#!lua flags=allow-oom",
+    "seal": "#!lua flags=allow-oom",
+    "release": "#!lua flags=allow-oom",
+    "renew": "#!lua flags=allow-oom",
+    "reap": "#!lua flags=allow-oom",
+    "unpublish": "#!lua flags=allow-oom",
+    "inspect": "#!lua flags=no-writes",
+}
+"""What may run above maxmemory, and what must be refused there before its first write."""
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_each_verb_has_its_flags_and_is_whole(verb: str) -> None:
+    text = assemble(verb)
+    assert text.splitlines()[0] == FLAGS[verb]
+    assert "include:" not in text
+    assert text.count("call('TIME')") == 1, "one source of time"
+    assert "ARGV[1]" in text
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_moving_clock_changes_nothing_but_the_clock(verb: str) -> None:
+    shipped = (LUA / "lib" / "clock.lua").read_text()
+    shipped = "".join(line for line in shipped.splitlines(keepends=True) if not line.startswith("--"))
+    assert moving_verbs()[verb].text == scripts()[verb].text.replace(shipped, CLOCK)
+
+
+@pytest.mark.parametrize("name", sorted(item.name for item in LUA.iterdir() if item.name.endswith(".lua")))
+def test_each_verb_opens_with_its_keys_and_arguments(name: str) -> None:
+    text = (LUA / name).read_text()
+    used = {int(number) for number in re.findall(r"ARGV\[(\d+)\]", text) if int(number) > 3}
+    said = text.partition("-- include:")[0]
+    described: set[int] = set()
+    for first, last in re.findall(r"ARGV\[(\d+)(?:-(\d+))?(?:\.\.)?\]", said):
+        described |= set(range(int(first), int(last or first) + 1))
+    assert used <= described, f"{sorted(used - described)} not described"
+    assert "KEYS[1]" in said
+    assert "Answers" in said
+    assert len(text.splitlines()) <= 60
+
+
+@pytest.mark.parametrize("name", sorted(item.name for item in (LUA / "lib").iterdir()))
+def test_each_part_says_what_it_needs_and_sets(name: str) -> None:
+    lines = (LUA / "lib" / name).read_text().splitlines()
+    assert lines[0].startswith("-- ")
+    assert len(lines) <= 90
+
+
+def calls_of(play: Play, verb: str, act: object) -> tuple[object, int]:
+    """What `act()` answered, and how many commands its one script ran."""
+    play.client.config_resetstat()
+    answer = act()  # type: ignore[operator]
+    stats = play.client.info("commandstats")
+    others = ("evalsha", "info", "config|resetstat", "script|load", "hello", "client|setinfo")
+    return answer, sum(value["calls"] for name, value in stats.items() if name.removeprefix("cmdstat_") not in others)
+
+
+def test_commands_per_verb_with_every_gate_on(valkey_url: str) -> None:
+    """Every redis.call costs about as much as the command itself: a new one on the hot path is a decision."""
+    play = Play(valkey_url)
+    play.door._scripts = scripts()
+    rate = RateDocument(limit=12, period_ms=1)
+    play.budget("ns/b", total=9, rate=rate)
+    play.policy(total=9, rate_total=rate, rate_per_worker=rate, budgets=(BudgetShare(name="ns/b"),))
+    play.beat("a")
+    play.enqueue(40)
+    for _ in range(7):  # rings filled, answers stored, scripts loaded
+        play.claim("a.0"), play.cycle("a.0"), play.finish("a.0", Returned())
+    counts = {}
+    answer, counts["claim"] = calls_of(play, "claim", lambda: play.claim("a.0"))
+    assert isinstance(answer, Grant)
+    (_, answer), counts["finish_claim"] = calls_of(play, "finish_claim", lambda: play.cycle("a.0"))  # type: ignore[misc]
+    assert isinstance(answer, Grant)
+    holding = play.holding("a.0")
+    _, counts["renew, one of three slots busy"] = calls_of(play, "renew", lambda: play.beat("a"))
+    play.door.seal(holding)
+    _, counts["seal"] = calls_of(play, "seal", lambda: play.door.seal(holding))
+    _, counts["finish"] = calls_of(play, "finish", lambda: play.finish("a.0"))
+    play.claim("a.0")
+    play.door.release(play.holding("a.0"))
+    play.claim("a.1")
+    _, counts["release"] = calls_of(play, "release", lambda: play.door.release(play.holding("a.1")))
+    assert counts == {
+        "claim": 32,
+        "finish_claim": 36,
+        "renew, one of three slots busy": 31,
+        "seal": 7,
+        "finish": 19,
+        "release": 9,
+    }
+    play.close()
