@@ -263,6 +263,13 @@ class World:
             if declared:
                 self.store.renew(f"{namespace}-{policy}-{number}", queue, declared[0])
 
+    async def later(self, seconds: float) -> None:
+        """Time passes; who stopped renewing is forgotten by the store."""
+        self.clock.seconds += seconds
+        self._play_workers()
+        await self.controller.observe()
+        await self.settle(prime=True)
+
     async def put(self, name: str, namespace: str = "mail", kind: Kind = QUEUE_POLICY, **spec: Any) -> Manifest:
         manifest = {"apiVersion": kind.api_version, "kind": kind.kind, "spec": spec}
         return await self.cluster.put(kind, manifest | {"metadata": {"name": name, "namespace": namespace}})

@@ -67,7 +67,8 @@ class Observer:
     async def look(self) -> None:
         """One look. It never raises for what the store does."""
         began = self._clock.monotonic()
-        was_away = self._away or bool(self._pictures[self._name].problem)
+        before = self._pictures[self._name]
+        was_away = self._away or bool(before.problem) or not before.reachable(began)
         try:
             await self._check(began)
             state = await self._store.inspect()
@@ -156,10 +157,12 @@ class Observer:
         return changed
 
     def _key_of(self, queue: QueueState) -> Key | None:
+        """The policy that declares it, if it is one of ours that we know by now."""
         owner = queue.owner
         if owner is None or owner.cluster != self._site.cluster_id or "/" not in owner.name:
             return None
-        return Key(QUEUE_POLICY, *owner.name.split("/", 1))
+        key = Key(QUEUE_POLICY, *owner.name.split("/", 1))
+        return key if self._memory.claims.declares(key) else None
 
     async def _reap(self, state: StoreState) -> None:
         now = self._clock.monotonic()

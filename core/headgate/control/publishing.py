@@ -119,7 +119,8 @@ class Publisher:
         Raises StoreUnavailable; the observer calls again when the store is back.
         """
         known, cluster = self._memory.declared.get(key), self._site.cluster_id
-        records = {r for r in self._pictures.owners() if r.declared_by == key and r.owner.cluster == cluster}
+        pictured = self._pictures.owners() if cluster else []
+        records = {r for r in pictured if r.declared_by == key and r.owner.cluster == cluster}
         if known:
             records = {
                 r for r in records if (r.store, r.kind, r.name) != (known.store, known.document.kind, known.name)
