@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Awaitable, Callable
+from math import inf
 from typing import Literal, Protocol
 
 from headgate.control.ports import Manifest
-from headgate.errors import ClusterError, Conflict, InvalidInput
+from headgate.errors import ClusterError, Conflict, InvalidInput, Rejected
 from headgate_cli.local import supported
 from headgate_cli.local.addresses import free_address
 from headgate_cli.local.container_run import ContainerRun, Ending, Machine
@@ -17,6 +18,8 @@ from headgate_cli.local.pod_status import ContainerState, Ended, pod_status
 
 GOOD_RUN_SECONDS = 60.0
 """A run of this length clears the back-off."""
+LAST_WORDS_SECONDS = 20.0
+"""How long an ended Pod tries to say so. Later the kubelet finds it again, sees no process, and tries anew."""
 RETRY_SECONDS = 1.0
 """How long after the cluster failed, or something that the Pod needs was missing, it is tried again."""
 
@@ -76,8 +79,8 @@ class PodRun:
         finally:
             reporting.cancel()
             shutil.rmtree(self._folder, ignore_errors=True)
-        await self._insist(self._report)
-        await self._insist(lambda: self._reports.remove(self.pod))
+        await self._insist(self._report, LAST_WORDS_SECONDS)
+        await self._insist(lambda: self._reports.remove(self.pod), LAST_WORDS_SECONDS)
 
     async def _prepare(self) -> Launch | None:
         """None when this Pod cannot run here, or was asked to end before it could."""
@@ -161,8 +164,9 @@ class PodRun:
             await self._reports.report(self.pod, status)
             self._status = status
 
-    async def _insist(self, write: Callable[[], Awaitable[None]]) -> None:
-        """Try until the cluster has it: a Pod runs on while the API server is away."""
+    async def _insist(self, write: Callable[[], Awaitable[None]], seconds: float = inf) -> None:
+        """Try until the cluster has it: a Pod runs on while the API server is away. Give up what it rejects."""
+        until = asyncio.get_running_loop().time() + seconds
         while True:
             try:
                 return await write()
@@ -170,4 +174,6 @@ class PodRun:
                 continue
             except ClusterError as error:
                 self._machine.say(self.name, str(error))
+                if isinstance(error, Rejected) or asyncio.get_running_loop().time() > until:
+                    return None
                 await asyncio.sleep(RETRY_SECONDS)

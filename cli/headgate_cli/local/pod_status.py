@@ -59,8 +59,7 @@ def pod_status(pod: Manifest, state: ContainerState, ip: str, now: str, before: 
         "phase": state.phase,
         "conditions": conditions,
         "hostIP": "127.0.0.1",
-        "podIP": ip,
-        "podIPs": [{"ip": ip}],
+        **({"podIP": ip, "podIPs": [{"ip": ip}]} if ip else {}),
         "startTime": before.get("startTime", now),
         "containerStatuses": [_container(pod["spec"]["containers"][0], state)],
     }
