@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 
 import redis
+
 from headgate.gates.scripts import VERBS, Script, load
 
 CLOCK = """

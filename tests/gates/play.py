@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import redis
+from rq import Queue
+from rq.job import Job
+
 from headgate.gates.door import Door
 from headgate.gates.verbs import (
     Beat,
@@ -24,9 +27,6 @@ from headgate.gates.verbs import (
     SlotBeat,
 )
 from headgate.model.documents import BudgetDocument, QueueDocument
-from rq import Queue
-from rq.job import Job
-
 from tests.gates.moving_clock import move, moving_verbs
 
 DONE = Done(b"gASVAgAAAAAAAACMAJQu", 500, "2026-11-24T23:11:38.000042Z", "2026-11-24T23:11:38.100042Z")

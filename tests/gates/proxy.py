@@ -1,4 +1,4 @@
-"""A proxy before a store that hurts the n-th script call: lost on the way there, lost on the way back, or sent twice."""
+"""A proxy before a store that hurts the n-th script call: request lost, reply lost, or sent twice."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def command_end(data: bytes) -> int:
 
 
 class Proxy:
-    """Listens on a loopback port. `harms` maps the number of a script call (from 0, retries count) to what happens to it."""
+    """Listens on a loopback port. `harms`: number of a script call (from 0, retries count) -> its harm."""
 
     def __init__(self, url: str, harms: dict[int, Harm] | None = None) -> None:
         target = urlsplit(url)

@@ -1,16 +1,16 @@
-"""Every script call of a job's life, hurt in every way, once: lost before, reply lost, sent twice, and the worker killed
-before or after it. The end is always the same: each job done once (or again after a kill), nothing lost, nothing leaked."""
+"""Every script call of a job's life, hurt once in every way: request lost, reply lost, sent twice, worker killed before
+or after it. The end is always the same: each job done once (or again after a kill), nothing lost, nothing leaked."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
-from headgate.errors import StoreUnavailable
-from headgate.gates.verbs import Finished, Grant, Holding, Kept, Lost, Returned
-from headgate.model.documents import BudgetShare, RateDocument
 from rq.executions import Execution
 from rq.job import Job, JobStatus
 
+from headgate.errors import StoreUnavailable
+from headgate.gates.verbs import Finished, Grant, Holding, Kept, Lost, Returned
+from headgate.model.documents import BudgetShare, RateDocument
 from tests.gates.moving_clock import moving_verbs
 from tests.gates.play import Play
 from tests.gates.proxy import Harm, Proxy
@@ -80,7 +80,7 @@ def settled(play: Play, jobs: list[Job]) -> None:
     assert play.client.llen("rq:queue:q") == 0
     for held in ("rq:hg:q:q:held", "rq:hg:b:ns/b:held", "rq:hg:q:q:key:held:x", "rq:hg:q:q:keys", "rq:wip:q"):
         assert not play.client.exists(held), held
-    assert not [key for key in play.client.keys() if b":execution" in key]
+    assert not [key for key in play.client.keys("*") if b":execution" in key]
 
 
 def test_the_undisturbed_life(direct: Play) -> None:

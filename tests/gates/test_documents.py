@@ -1,6 +1,9 @@
 """Who may declare what, what a policy's switches do, and what is left when it is gone."""
 
 import pytest
+from rq import suspension
+from rq.job import Job
+
 from headgate.gates.verbs import (
     Deferred,
     Enqueue,
@@ -18,9 +21,6 @@ from headgate.gates.verbs import (
     Wait,
 )
 from headgate.model.documents import BudgetDocument, BudgetShare, OverrideDocument, QueueDocument, RateDocument
-from rq import suspension
-from rq.job import Job
-
 from tests.gates.play import Play
 
 ALICE = Owner("ns/alice", "uid-1", 4, "east")

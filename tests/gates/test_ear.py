@@ -5,11 +5,11 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from headgate.errors import StoreUnavailable
-from headgate.gates.ear import Arrived, Command, Ear, Event, PolicyChanged, SuspendChanged, Woken
 from rq import Queue, suspension
 from rq.command import send_stop_job_command
 
+from headgate.errors import StoreUnavailable
+from headgate.gates.ear import Arrived, Command, Ear, Event, PolicyChanged, SuspendChanged, Woken
 from tests.gates.play import Play
 
 

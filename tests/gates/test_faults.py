@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import redis
+
 from headgate.errors import HeadgateError, StoreFull, StoreUnavailable, StoreUnsuitable
 from headgate.gates import client, suitability
 from headgate.gates.async_door import AsyncDoor
@@ -16,7 +17,6 @@ from headgate.gates.door import Door
 from headgate.gates.faults import fault_of
 from headgate.gates.verbs import Enqueue, Finished, Grant, Kept, Owner, Published, Wait
 from headgate.model.documents import QueueDocument
-
 from tests.gates.play import Play
 from tests.stores import StoreServer, redis_binary, valkey_binary
 

@@ -1,10 +1,10 @@
 """perKey: a full key holds back nobody else, and RQ's list stays the truth about what is queued."""
 
 import pytest
-from headgate.gates.verbs import Deferred, Empty, Fate, Grant, KeysWanted, Returned, Wait
 from rq import Queue
 from rq.job import Job
 
+from headgate.gates.verbs import Deferred, Empty, Fate, Grant, KeysWanted, Returned, Wait
 from tests.gates.play import Play
 
 
@@ -55,8 +55,7 @@ def test_behind_many_blocked_jobs_the_other_tenant_is_found(play: Play) -> None:
     for slot in ("a.0", "a.1"):
         next_of(play, slot)
     got = [job_of(next_of(play, "a.2"))]
-    for _ in range(49):
-        got.append(job_of(play.cycle("a.2")[1]))
+    got += [job_of(play.cycle("a.2")[1]) for _ in range(49)]
     assert got == [job.id for job in small]
     assert play.client.llen("rq:queue:q") == 2_998
 
@@ -66,7 +65,7 @@ def test_keys_in_meta_are_asked_for_once(play: Play) -> None:
     jobs = play.enqueue(3, meta={"headgate_key": "m"}) + play.enqueue(1)
     wanted = play.claim("a.0")
     assert wanted == KeysWanted(tuple(job.id for job in jobs[:3]))
-    keys = {job_id: "m" for job_id in wanted.job_ids}
+    keys = dict.fromkeys(wanted.job_ids, "m")
     answer = play.door.claim(play.claim_of("a.0", lane_keys=keys))
     assert isinstance(answer, Grant)
     assert answer.places == ("km",)

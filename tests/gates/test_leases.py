@@ -1,13 +1,13 @@
 """Leases: renewed they hold, lapsed they are put back, and a stale holder can change nothing."""
 
 import pytest
-from headgate.gates.verbs import Fate, Finished, Grant, Kept, Lost, Wait
-from headgate.model.documents import BudgetShare, JobRules, RateDocument
 from rq import Queue
 from rq.executions import Execution
 from rq.job import Job
 from rq.registry import StartedJobRegistry
 
+from headgate.gates.verbs import Fate, Finished, Grant, Kept, Lost, Wait
+from headgate.model.documents import BudgetShare, JobRules, RateDocument
 from tests.gates.play import Play
 
 
@@ -36,7 +36,7 @@ def test_a_dead_workers_job_goes_to_the_front_with_its_loss_counted(play: Play) 
     assert first.get_status() == "queued"
     assert play.client.hmget(first.key, "started_at", "worker_name", "headgate_losses") == [b"", b"", b"1"]
     assert play.client.zcard("rq:hg:b:ns/mail:held") == 0
-    assert not [key for key in play.client.keys() if b"execution" in key], "RQ's records of the dead worker are gone"
+    assert not [key for key in play.client.keys("*") if b"execution" in key], "RQ's records of the dead worker are gone"
     answer = play.claim("b.0")
     assert isinstance(answer, Grant)
     assert answer.job_id == first.id
@@ -194,7 +194,7 @@ def test_a_job_deleted_while_it_runs_leaves_nothing_behind(play: Play) -> None:
     play.beat("a")
     assert play.finish("a.0") is Finished.OK
     assert not Job.exists(job.id, play.client)
-    assert not [key for key in play.client.keys() if job.id.encode() in key]
+    assert not [key for key in play.client.keys("*") if job.id.encode() in key]
     assert StartedJobRegistry("q", play.client).count == 0
 
 

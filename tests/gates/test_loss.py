@@ -1,8 +1,7 @@
-"""Data or contact was lost: nothing starts for one lease, what runs announces itself, nothing is over the limit after."""
+"""Data or contact was lost: nothing starts for one lease, what runs announces itself, the limit holds after."""
 
 from headgate.gates.verbs import Finished, Grant, Kept, NoPolicy, Quarantine, Wait
 from headgate.model.documents import RateDocument
-
 from tests.gates.play import Play
 
 
@@ -34,11 +33,11 @@ def test_an_emptied_store_is_noticed_and_what_runs_is_taken_in_again(play: Play)
 
 
 def test_lost_last_writes_are_noticed_by_the_sequence(play: Play) -> None:
-    """The claim was acknowledged, then the store came back without it: its job is queued again and runs at the same time."""
+    """The claim was answered, then the store came back without it: its job runs and is queued at the same time."""
     play.policy(total=1)
     play.beat("a")
     (job,) = play.enqueue(1)
-    before = {key: play.client.dump(key) for key in play.client.keys()}
+    before = {key: play.client.dump(key) for key in play.client.keys("*")}
     play.claim("a.0")
     play.client.flushdb()
     for key, value in before.items():
@@ -56,7 +55,7 @@ def test_lost_last_writes_are_noticed_by_the_sequence(play: Play) -> None:
 def test_a_job_that_ends_in_quarantine_before_its_renewal_counts_once(play: Play) -> None:
     play.policy(total=1)
     (job,) = play.enqueue(1)
-    before = {key: play.client.dump(key) for key in play.client.keys()}
+    before = {key: play.client.dump(key) for key in play.client.keys("*")}
     play.claim("a.0")
     play.client.flushdb()
     for key, value in before.items():

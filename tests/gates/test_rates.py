@@ -1,11 +1,11 @@
-"""Rates are exact: in no window of one period more starts than allowed, whatever changes, and nearly all allowed are used."""
+"""Rates are exact: in no window of one period more starts than allowed, and nearly all allowed are used."""
 
 import random
 
 import pytest
+
 from headgate.gates.verbs import Finished, Grant, KeysWanted, Returned, Wait
 from headgate.model.documents import BudgetShare, RateDocument
-
 from tests.gates.play import Play
 
 

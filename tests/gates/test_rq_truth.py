@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 import redis
-from headgate.gates.verbs import Done, Finish, Finished, Grant, Returned
 from rq import Queue, SimpleWorker, Worker
 from rq.executions import Execution
 from rq.job import Job, JobStatus
 from rq.registry import FinishedJobRegistry, StartedJobRegistry
 from rq.utils import now, utcformat
 
+from headgate.gates.verbs import Done, Finish, Finished, Grant, Returned
 from tests.gates.play import DONE, Play
 
 VOLATILE = {b"created_at", b"enqueued_at", b"started_at", b"ended_at", b"last_heartbeat", b"birth"}
@@ -35,7 +35,7 @@ def picture(client: redis.Redis, names: dict[str, str]) -> dict[str, Any]:
         return re.sub(r"\d{10}(\.\d+)?", lambda found: "<epoch>", text)
 
     seen: dict[str, Any] = {}
-    for key in client.keys():
+    for key in client.keys("*"):
         if key.startswith((b"rq:hg:", b"rq:test:", b"rq:worker")) and not key.endswith(b":executions"):
             continue  # workers register themselves, the scripts only keep what is there
         kind = client.type(key)
@@ -163,11 +163,11 @@ def test_dependents_that_appear_while_a_job_runs_make_its_finish_slow_and_write_
     first = queue.enqueue(add, 1, 1)
     play.claim("w.0")
     queue.enqueue(add, 2, 2, depends_on=first)
-    before = {key: play.client.dump(key) for key in play.client.keys() if key != b"rq:hg:meta"}
+    before = {key: play.client.dump(key) for key in play.client.keys("*") if key != b"rq:hg:meta"}
     assert play.door.finish(play.finish_of("w.0")) is Finished.SLOW
     finished, _ = play.door.finish_claim(play.finish_of("w.0"), play.claim_of("w.0"))
     assert finished is Finished.SLOW
-    assert {key: play.client.dump(key) for key in play.client.keys() if key != b"rq:hg:meta"} == before
+    assert {key: play.client.dump(key) for key in play.client.keys("*") if key != b"rq:hg:meta"} == before
 
 
 def test_heartbeats_keep_rqs_records_alive_and_never_make_one(play: Play) -> None:

@@ -4,10 +4,10 @@ import re
 from importlib.resources import files
 
 import pytest
+
 from headgate.gates.scripts import VERBS, assemble, scripts
 from headgate.gates.verbs import Grant, Returned
 from headgate.model.documents import BudgetShare, RateDocument
-
 from tests.gates.moving_clock import CLOCK, moving_verbs
 from tests.gates.play import Play
 

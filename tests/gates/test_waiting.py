@@ -1,9 +1,9 @@
 """Who is woken by what: freed places, carried places of budgets, openings in order, never a herd."""
 
 import redis
+
 from headgate.gates.verbs import Empty, Finished, Grant, Lost, Returned, Wait
 from headgate.model.documents import BudgetShare, RateDocument
-
 from tests.gates.play import Play
 
 

@@ -18,7 +18,7 @@ def info_fields(text: bytes) -> dict[str, str]:
 
 
 def from_hello(reply: Sequence[Any]) -> bytes:
-    """INFO's version line from HELLO, for users whose ACL denies INFO; what such a store does when full stays unknown."""
+    """INFO's version line from HELLO, for users whose ACL denies INFO; whether such a store evicts stays unknown."""
     fields = dict(zip(reply[::2], reply[1::2], strict=True))
     name = b"valkey" if fields[b"server"] == b"valkey" else b"redis"
     return b"%s_version:%s" % (name, fields[b"version"])
