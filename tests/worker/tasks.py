@@ -1,6 +1,7 @@
-"""Jobs that the worker tests enqueue by name. Each that matters leaves its own record, which knows nothing of Headgate."""
+"""Jobs that the worker tests enqueue by name. Those that matter leave a record that knows no Headgate."""
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import signal
@@ -97,10 +98,8 @@ def sleep(seconds: float) -> str:
 def ignore_timeout(seconds: float) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        try:
+        with contextlib.suppress(BaseException):
             time.sleep(0.05)
-        except BaseException:  # noqa: S110 - what RQ calls a job that swallows its timeout
-            pass
 
 
 async def later(value: str) -> str:

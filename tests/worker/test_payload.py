@@ -71,7 +71,7 @@ def test_only_a_call_is_a_payload(value: object) -> None:
 
 
 def test_no_data() -> None:
-    with pytest.raises(Refused, match="PayloadMissing: .*`data`"):
+    with pytest.raises(Refused, match="PayloadMissing: the job's hash has no field `data`"):
         reader("Any", LIMIT)({b"status": b"queued"})
 
 

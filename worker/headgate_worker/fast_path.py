@@ -10,6 +10,7 @@ import asyncio
 import sys
 import time
 from base64 import b64encode
+from bisect import bisect_left
 from typing import Any
 
 from rq.defaults import DEFAULT_RESULT_TTL, UNSERIALIZABLE_RETURN_VALUE_PAYLOAD
@@ -29,7 +30,7 @@ from headgate_worker.rq_worker import ExcInfo
 from headgate_worker.rules import Rules
 from headgate_worker.runs import Run
 from headgate_worker.settings import show_job_id
-from headgate_worker.timeouts import SECOND, Alarm, effective_timeout, kill_after
+from headgate_worker.timeouts import SECOND, Alarm
 
 _GRANTED, _WAITS, _WAIT_US, _WAIT_BUCKETS = (
     int(Word.GRANTED),
@@ -38,8 +39,8 @@ _GRANTED, _WAITS, _WAIT_US, _WAIT_BUCKETS = (
     int(Word.WAIT_BUCKETS),
 )
 _JOB_US, _JOB_BUCKETS = int(Word.JOB_US), int(Word.JOB_BUCKETS)
-_SPECIAL = (b"success_callback_name", b"repeats_left", b"rate_limit_key", b"webhooks")
-"""Non-empty, each of these makes even a success RQ's own business."""
+_CALLBACK, _REPEATS, _RATE_LIMIT, _WEBHOOKS = b"success_callback_name", b"repeats_left", b"rate_limit_key", b"webhooks"
+"""Fields of a job's hash. Non-empty, each makes even a success RQ's own business."""
 _BOUNCES = BOUNCES.encode()
 _NOTHING: dict[str, bytes] = {}
 _UNSERIALIZABLE = UNSERIALIZABLE_RETURN_VALUE_PAYLOAD
@@ -112,10 +113,9 @@ class FastPath:
         blob = pack(grant.job_id, grant.execution, grant.fence, grant.places)
         if blob is None:
             raise Refused("PayloadTooLarge", "the job's id and key take more than 7 KB")
-        timeout = effective_timeout(raw.get(b"timeout"), rules.deadline_seconds)
-        hard = kill_after(timeout, rules.deadline_seconds)
+        timeout, soft, hard = rules.times.of(raw.get(b"timeout"))
         began = run.began_ns
-        self._cell.hold(blob, began, began + timeout * SECOND, began + hard * SECOND)
+        self._cell.hold(blob, began, began + soft, began + hard)
         self._alarm.arm(timeout, began)
         rules.functions.check_callbacks(raw)
         try:
@@ -137,8 +137,9 @@ class FastPath:
         raw = run.grant.job
         ttl = raw.get(b"result_ttl")
         result_ttl = int(ttl) if ttl else DEFAULT_RESULT_TTL
-        special = result_ttl == 0 or isinstance(run.value, Retry) or any(raw.get(field) for field in _SPECIAL)
-        if special or (is_built(run.job) and was_changed(run.job)):
+        get = raw.get
+        special = get(_CALLBACK) or get(_REPEATS) or get(_RATE_LIMIT) or get(_WEBHOOKS)
+        if special or result_ttl == 0 or isinstance(run.value, Retry) or (is_built(run.job) and was_changed(run.job)):
             self._alarm.silence()
             self._endings.succeeded(run)
             return None
@@ -170,18 +171,10 @@ class FastPath:
             waited = max(0.0, run.began - since)
             words[_WAITS] += 1
             words[_WAIT_US] += int(waited * 1e6)
-            words[_WAIT_BUCKETS + bucket(waited)] += 1
+            words[_WAIT_BUCKETS + bisect_left(SECONDS_BUCKETS, waited)] += 1
 
     def _count_run(self, run: Run, ended: float) -> None:
         run.seconds = seconds = (time.monotonic_ns() - run.began_ns) / SECOND
         words = self._cell.words
         words[_JOB_US] += int(seconds * 1e6)
-        words[_JOB_BUCKETS + bucket(seconds)] += 1
-
-
-def bucket(seconds: float) -> int:
-    """Index of the histogram bucket, the last one for everything longer."""
-    for index, bound in enumerate(SECONDS_BUCKETS):
-        if seconds <= bound:
-            return index
-    return len(SECONDS_BUCKETS)
+        words[_JOB_BUCKETS + bisect_left(SECONDS_BUCKETS, seconds)] += 1

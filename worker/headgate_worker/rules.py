@@ -9,6 +9,7 @@ from typing import Any
 from headgate.model.documents import QueueDocument
 from headgate_worker.functions import Functions
 from headgate_worker.payload import Payload, reader, serializer_for
+from headgate_worker.timeouts import Times
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class Rules:
     read: Callable[[Mapping[bytes, bytes]], Payload]
     functions: Functions
     serializer: Any
-    deadline_seconds: int
+    times: Times
     key_field: str
     requeue_lost: bool
     most_losses: int
@@ -32,7 +33,7 @@ def rules_of(revision: int, document: QueueDocument, payload_limit: int) -> Rule
         read=reader(jobs.payload, payload_limit),
         functions=Functions(jobs.functions, trusted=jobs.payload == "Any"),
         serializer=serializer_for(jobs.payload),
-        deadline_seconds=jobs.deadline_seconds,
+        times=Times(jobs.deadline_seconds),
         key_field=document.key_field,
         requeue_lost=jobs.on_worker_lost == "Requeue",
         most_losses=jobs.max_losses,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # signal.getsignal makes an enum of every handler, once a job
 import signal
 import time
 from types import FrameType
@@ -15,7 +16,27 @@ KILL_GRACE_SECONDS = 60
 DEADLINE_GRACE_SECONDS = 5
 """How long a job may outlive jobs.deadlineSeconds before it is killed."""
 
+MOST_KNOWN = 1000
 SECOND = 1_000_000_000
+_SIGALRM = int(signal.SIGALRM)
+
+
+class Times:
+    """What a stored timeout means under one deadline; the same few timeouts come again and again."""
+
+    def __init__(self, deadline_seconds: int) -> None:
+        self._deadline = deadline_seconds
+        self._known: dict[bytes | None, tuple[int, int, int]] = {}
+
+    def of(self, stored: bytes | None) -> tuple[int, int, int]:
+        """(seconds until JobTimeoutException, the same in nanoseconds, nanoseconds until the supervisor kills)."""
+        known = self._known.get(stored)
+        if known is None:
+            seconds = effective_timeout(stored, self._deadline)
+            known = seconds, seconds * SECOND, kill_after(seconds, self._deadline) * SECOND
+            if len(self._known) < MOST_KNOWN:
+                self._known[stored] = known
+        return known
 
 
 class Alarm:
@@ -27,12 +48,13 @@ class Alarm:
     def __init__(self) -> None:
         self._due_ns = 0
         self._seconds = 0
-        signal.signal(signal.SIGALRM, self._rang)
+        self._handler = self._rang  # one object, so that identity tells whether it is still in place
+        signal.signal(signal.SIGALRM, self._handler)
 
     def arm(self, seconds: int, now_ns: int) -> None:
         """`seconds` <= 0: no timeout."""
-        if signal.getsignal(signal.SIGALRM) != self._rang:
-            signal.signal(signal.SIGALRM, self._rang)
+        if _signal.getsignal(_SIGALRM) is not self._handler:
+            signal.signal(signal.SIGALRM, self._handler)
         if seconds > 0:
             self._seconds = seconds
             self._due_ns = now_ns + seconds * SECOND

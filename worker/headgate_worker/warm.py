@@ -1,4 +1,4 @@
-"""What every slot would otherwise make for itself: made once in the template, before its memory is frozen and shared."""
+"""What every slot would otherwise make for itself: made once in the template, before it is frozen and shared."""
 
 from __future__ import annotations
 
