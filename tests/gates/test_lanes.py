@@ -141,7 +141,7 @@ def test_a_key_that_said_rate_limited_sleeps_alone(play: Play) -> None:
     assert isinstance(answer, Wait)
     assert answer.open_at is not None
     assert 4_000 < answer.open_at - play.door.now <= 5_001
-    play.move(5)
+    play.move(5.1)
     assert isinstance(next_of(play, "a.1"), Grant)
 
 
