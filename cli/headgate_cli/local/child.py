@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 from asyncio import ReadTransport as ReadPipe
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -30,6 +30,16 @@ class Child:
         self.output = output
         self._pipe = pipe
 
+    async def lines(self) -> AsyncIterator[str]:
+        """Its output, however long the lines are."""
+        rest = b""
+        while read := await self.output.read(65_536):
+            *lines, rest = (rest + read).split(b"\n")
+            for line in lines:
+                yield _text(line)
+        if rest:
+            yield _text(rest)
+
     def kill_group(self) -> None:
         """SIGKILL to every process of its group, if any is left."""
         with suppress(ProcessLookupError):
@@ -38,6 +48,10 @@ class Child:
     def close(self) -> None:
         """Read no more output."""
         self._pipe.close()
+
+
+def _text(line: bytes) -> str:
+    return line.decode(errors="replace").rstrip("\r")
 
 
 async def start_child(command: Sequence[str], *, env: Mapping[str, str], cwd: Path) -> Child:

@@ -88,7 +88,7 @@ class ContainerRun:
         child = await start_child(self._launch.command, env=self._launch.env, cwd=self._machine.cwd)
         self._child = child
         exited = asyncio.ensure_future(child.process.wait())
-        output = asyncio.ensure_future(self._pass_on(child.output))
+        output = asyncio.ensure_future(self._pass_on(child))
         health = asyncio.ensure_future(self._watch_health())
         try:
             await self._first_of(exited, ending, self._unhealthy)
@@ -121,18 +121,9 @@ class ContainerRun:
 
     # ---- output ------------------------------------------------------------------------------------------------------
 
-    async def _pass_on(self, output: asyncio.StreamReader) -> None:
-        """Line by line, however long the lines are."""
-        rest = b""
-        while read := await output.read(65_536):
-            *lines, rest = (rest + read).split(b"\n")
-            for line in lines:
-                self._say(line)
-        if rest:
-            self._say(rest)
-
-    def _say(self, line: bytes) -> None:
-        self._machine.say(self._name, line.decode(errors="replace").rstrip("\r"))
+    async def _pass_on(self, child: Child) -> None:
+        async for line in child.lines():
+            self._machine.say(self._name, line)
 
     # ---- health ------------------------------------------------------------------------------------------------------
 

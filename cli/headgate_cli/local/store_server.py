@@ -99,8 +99,8 @@ async def _answers(store: EmbeddedStore, port: int, password: str) -> bool:
 
 
 async def _pass_on(child: Child, say: Callable[[str, str], None]) -> None:
-    while line := await child.output.readline():
-        say("store", line.decode(errors="replace").rstrip())
+    async for line in child.lines():
+        say("store", line)
 
 
 def _program() -> str:
