@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+
 from tests.gates.conformance.bench import Bench
 from tests.gates.conformance.fleet import Fleet
 from tests.gates.conformance.model_bench import ModelBench

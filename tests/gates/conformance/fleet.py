@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.gates.conformance.bench import Bench
-
 from headgate.gates.verbs import (
     Beat,
     Claim,
@@ -29,6 +27,7 @@ from headgate.gates.verbs import (
     Wait,
 )  # fmt: skip
 from headgate.model.documents import BudgetDocument, QueueDocument
+from tests.gates.conformance.bench import Bench
 
 DONE = Done(b"gASVAgAAAAAAAACMAJQu", 86_400, "2026-11-24T23:11:38.000042Z", "2026-11-24T23:11:38.100042Z")
 QUEUE = "mail"

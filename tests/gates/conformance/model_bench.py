@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import copy
 
-from tests.gates.conformance.bench import JobSeen
-
 from headgate.gates.model.reference import ReferenceGates
 from headgate.gates.model.rq import Worker
 from headgate.gates.model.state import Meta, Store
 from headgate.gates.verbs import Gates
+from tests.gates.conformance.bench import JobSeen
 
 
 class ModelBench:

@@ -12,12 +12,12 @@ from importlib.resources import files
 from typing import Any, cast
 
 import redis
-from tests.gates.conformance.bench import JobSeen
 
 from headgate.gates.door import Door
 from headgate.gates.keys import Keys
 from headgate.gates.scripts import VERBS, Script, load
 from headgate.gates.verbs import Gates
+from tests.gates.conformance.bench import JobSeen
 
 CLOCK_KEY = "test:clock"
 START_US = 4_102_444_800_000_000

@@ -1,9 +1,9 @@
 """concurrency.total: at most so many of a queue's jobs run at once, wherever they run."""
 
 import pytest
-from tests.gates.conformance.fleet import Fleet
 
 from headgate.gates.verbs import Blocker, Empty, Finished, Grant, NoPolicy, Returned
+from tests.gates.conformance.fleet import Fleet
 
 
 def test_a_queue_without_a_policy_starts_nothing(fleet: Fleet) -> None:

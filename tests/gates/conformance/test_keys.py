@@ -1,8 +1,7 @@
 """perKey: each key has its own places and a full one holds back nobody else. Turns between keys, queue order in one."""
 
-from tests.gates.conformance.fleet import Fleet
-
 from headgate.gates.verbs import LEASE_MS, Blocker, Deferred, Empty, Finished, Grant, KeysWanted, Returned
+from tests.gates.conformance.fleet import Fleet
 
 
 def two_tenants(fleet: Fleet) -> None:

@@ -1,7 +1,6 @@
 """Leases and fences: who renews keeps its place; who does not loses it, and can harm nothing when it comes back."""
 
 import pytest
-from tests.gates.conformance.fleet import DONE, Fleet
 
 from headgate.gates.verbs import (
     LEASE_MS,
@@ -13,6 +12,7 @@ from headgate.gates.verbs import (
     Lost,
     Returned,
 )  # fmt: skip
+from tests.gates.conformance.fleet import DONE, Fleet
 
 
 def test_a_renewed_lease_lasts_as_long_as_it_is_renewed(fleet: Fleet) -> None:

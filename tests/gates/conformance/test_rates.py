@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from tests.gates.conformance.fleet import Fleet, instance_of
-from tests.recorder.windows import busiest
 
 from headgate.gates.verbs import LEASE_MS, Blocker, Empty, Grant, Returned, Wait
+from tests.gates.conformance.fleet import Fleet, instance_of
+from tests.recorder.windows import busiest
 
 SECOND = {"limit": 3, "period_ms": 1_000}
 

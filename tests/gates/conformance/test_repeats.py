@@ -1,8 +1,7 @@
 """A lost reply: the same call again, with the same nonce, has the same effect once."""
 
-from tests.gates.conformance.fleet import Fleet, Running
-
 from headgate.gates.verbs import Empty, Finished, Grant
+from tests.gates.conformance.fleet import Fleet, Running
 
 
 def test_the_same_claim_twice_is_one_grant(fleet: Fleet) -> None:

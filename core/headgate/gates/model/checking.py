@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from headgate.gates.model.budgets import FOREVER, Budget, Waiter
-from headgate.gates.model.limits import Limits, Rate, rate_of
-from headgate.gates.model.rates import Ring
+from headgate.gates.model.limits import Limits, rate_of
+from headgate.gates.model.rates import Rate, Ring
 from headgate.gates.model.state import Store
 from headgate.gates.verbs import WAKE_MS, Blocker, Claim, Wait
 
@@ -99,7 +99,7 @@ def _check_budget(store: Store, found: Check, name: str, waiter: Waiter) -> None
         found.refusals.add(label, holders=budget.used(now), line=_wait_for_budget(budget, waiter, now))
     rate = rate_of(budget.document.rate)
     if rate:
-        at = budget.starts.opens(store.us, store.meta.full_at, rate.limit, rate.period, waiter.weight + promised)
+        at = budget.starts.opens_after(store.us, store.meta.full_at, rate, waiter.weight, promised)
         if at:
             line = _wait_for_budget_rate(store, budget, waiter, rate)
             found.refusals.add(label, open_at=at, line=line)
@@ -140,7 +140,7 @@ def _wait_for_opening(store: Store, wait: dict[str, int], instance: str, ring: R
         mine = wait.get(instance)
         ahead = sum(mine is None or at < mine for at in wait.values())
         # The k-th who waits is told the k-th opening, so that pods do not all fire at one instant.
-        opens = ring.opens(store.us, store.meta.full_at, rate.limit, rate.period, ahead + 1)
+        opens = ring.opens_after(store.us, store.meta.full_at, rate, 1, ahead)
         wait[instance] = -(-opens // 1000)
         return opens
 
@@ -158,8 +158,8 @@ def _wait_for_budget(budget: Budget, waiter: Waiter, now: int) -> Line:
 
 def _wait_for_budget_rate(store: Store, budget: Budget, waiter: Waiter, rate: Rate) -> Line:
     def stand() -> int:
-        n = waiter.weight * (len(budget.ahead(waiter, store.now)) + 1)
-        opens = budget.starts.opens(store.us, store.meta.full_at, rate.limit, rate.period, n)
+        ahead = waiter.weight * len(budget.ahead(waiter, store.now))
+        opens = budget.starts.opens_after(store.us, store.meta.full_at, rate, waiter.weight, ahead)
         budget.rate_wait[waiter] = -(-opens // 1000)
         budget.promised = max(budget.promised, -(-opens // 1000) + WAKE_MS)
         return opens

@@ -8,9 +8,9 @@ from headgate.gates.model import checking
 from headgate.gates.model.budgets import places_of
 from headgate.gates.model.lanes import key_of
 from headgate.gates.model.leases import Leases
-from headgate.gates.model.limits import Limits, Rate, limits, rate_of
+from headgate.gates.model.limits import Limits, limits, rate_of
 from headgate.gates.model.picking import Picked, key_starts, pick
-from headgate.gates.model.rates import Buckets
+from headgate.gates.model.rates import Buckets, Rate
 from headgate.gates.model.state import INSTANCE_MS, SlotRecord, Store
 from headgate.gates.model.waiting import wake_one
 from headgate.gates.verbs import (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from headgate.gates.model.leases import Leases
-from headgate.gates.model.limits import Limits, Rate, limits_of, rate_of
-from headgate.gates.model.rates import Ring
+from headgate.gates.model.limits import Limits, limits_of, rate_of
+from headgate.gates.model.rates import Rate, Ring
 from headgate.gates.model.state import Policy, QueueGates, Store
 from headgate.gates.verbs import Blocker, GateState, Instance, QueueState, StoreState
 

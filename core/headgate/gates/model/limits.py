@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from headgate.gates.model.rates import Rate
 from headgate.gates.model.state import Store
 from headgate.model.documents import BudgetShare, QueueDocument, RateDocument
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """`period` in microseconds."""
-
-    limit: int
-    period: int
 
 
 def rate_of(document: RateDocument | None) -> Rate | None:

@@ -6,12 +6,23 @@ An exact ring up to 256 starts a key and 10,000 a queue or budget; above 256 a k
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+
+from headgate.gates.verbs import WAKE_MS
 
 FUTURE_US = 20_000_000
 """A start further ahead than this was recorded before the clock was set back: the quarantine stands for it."""
 BUCKETS = 128
 EXACT_KEYED_LIMIT = 256
 LONGEST_PERIOD_US = 86_400_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `limit` starts in any window of `period` microseconds."""
+
+    limit: int
+    period: int
 
 
 class Ring:
@@ -24,13 +35,28 @@ class Ring:
         self.forgotten_at = 0
 
     def opens(self, us: int, full_at: int, limit: int, period: int, n: int = 1) -> int:
-        """When `n` more starts fit into every window of `period`; 0 is now. `full_at`: the gate counts as full then."""
-        index = max(limit - n, 0)
+        """When `n` more starts fit into every window of `period`; 0 is now. `full_at`: the gate counts as full then.
+
+        More than `limit` of them: as many periods later as it takes.
+        """
+        later, rest = divmod(n - 1, limit)
+        index = limit - 1 - rest
         oldest = self.starts[index] if index < len(self.starts) else 0
         if oldest > us + FUTURE_US:
             oldest = 0
         at = max(oldest, full_at) + period
-        return at if at > us or n > limit else 0
+        if later:
+            return max(at, us) + later * period
+        return at if at > us else 0
+
+    def opens_after(self, us: int, full_at: int, rate: Rate, n: int, ahead: int) -> int:
+        """The same after `ahead` starts that are promised to others.
+
+        Whoever does not come is forgotten after 500 ms: look again then.
+        """
+        at = self.opens(us, full_at, rate.limit, rate.period, n)
+        after = self.opens(us, full_at, rate.limit, rate.period, n + ahead)
+        return us + WAKE_MS * 1000 if after and not at else after
 
     def record(self, us: int, n: int = 1) -> None:
         self.starts[:0] = [us] * n

@@ -36,7 +36,7 @@ for size, name in string.gmatch(shares, 'b(%d+):(%S+)') do
       refuse('budget/' .. name, b.used, 0, { b.key .. ':wait', b })
     end
     if b.limit > 0 then
-      local at = opens(b.key .. ':starts', b.limit, b.period, weight + ahead)
+      local at = opens_after(b.key .. ':starts', b.limit, b.period, weight, ahead)
       if at > 0 then
         refuse('budget/' .. name, 0, at, { b.key .. ':rwait', b, b.key .. ':starts', b.limit, b.period })
       end

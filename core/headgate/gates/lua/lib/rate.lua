@@ -1,9 +1,15 @@
 -- Rate gates: the exact ring. A LIST of start times (us), newest first. A negative last entry: starts at or before that
 -- time were forgotten, so the gate counts as full up to then (a raised limit or a longer period never over-admits).
 -- Needs: start.
--- When do `n` more starts fit into every window of `period` us? 0: now, else the time (us).
+-- When do `n` more starts fit into every window of `period` us? 0: now, else the time (us). More than `limit`: as many
+-- periods later as it takes.
 local function opens(key, limit, period, n)
-  local at = call('LINDEX', key, limit > n and limit - n or 0)
+  local later = 0
+  if n > limit then
+    later = math.floor((n - 1) / limit)
+    n = n - later * limit
+  end
+  local at = call('LINDEX', key, limit - n)
   if not at then
     at = call('LINDEX', key, -1)
     at = at and string.byte(at) == 45 and at or 0
@@ -13,8 +19,19 @@ local function opens(key, limit, period, n)
   if at > us + 20000000 then at = 0 end -- from a clock that was set back: full_at stands for it
   if at < full_at then at = full_at end
   at = at + period
-  if at > us or n > limit then return at end
+  if later > 0 then return (at > us and at or us) + later * period end
+  if at > us then return at end
   return 0
+end
+
+-- The same for one who wants `n` starts after `ahead` that are promised to others: whoever does not come is forgotten
+-- after 500 ms, so look again then.
+local function opens_after(key, limit, period, n, ahead)
+  local at = opens(key, limit, period, n)
+  if ahead == 0 then return at end
+  local after = opens(key, limit, period, n + ahead)
+  if at == 0 and after > 0 then return us + 500000 end
+  return after
 end
 
 -- Record `n` starts now.

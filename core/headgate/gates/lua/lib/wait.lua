@@ -7,7 +7,8 @@ if line then
     call('ZREMRANGEBYSCORE', zset, '-inf', now - 500)
     local mine = call('ZSCORE', zset, who)
     local ahead = call('ZCOUNT', zset, '-inf', mine and '(' .. mine or '+inf')
-    local at = opens(ring, line[4], line[5], (b and b.weight or 1) * (ahead + 1))
+    local weight = b and b.weight or 1
+    local at = opens_after(ring, line[4], line[5], weight, weight * ahead)
     if at > open_at then open_at = at end
     call('ZADD', zset, math.ceil(at / 1000), who)
     if b then call('HSET', b.key, 'promised', math.max(b.promised, math.ceil(at / 1000) + 500)) end
