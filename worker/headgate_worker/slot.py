@@ -80,14 +80,15 @@ class Slot:
         claim = self._next_claim()
         while not self._leaving():
             finished, answer = self._ask(finish, claim)
-            finish = None
+            finish, known = None, claim.lane_keys
             claim = self._next_claim()
             if type(answer) is Grant:
                 if answer.more and self._worker_words[_IDLE_SLOTS]:
                     self._channel.send({"t": "more"})
                 finish = self._hand_back(answer) if self._leaving() else self._run(answer)
             elif type(answer) is KeysWanted:
-                claim = self._next_claim(self._lane_keys(answer))
+                # With what was read for the last claim: jobs that arrived in between make the store ask again for both.
+                claim = self._next_claim({**known, **self._lane_keys(answer)})
             elif finished is not Finished.SLOW:
                 self._wait(_why(answer))
         if finish is not None:
