@@ -7,12 +7,10 @@ local function index(window)
   for i, id in ipairs(ids) do
     if known[i] then
       first_seen = first_seen or i
-    elseif given[id] then
-      keys[i] = given[id]
     else
-      local job = call('HMGET', P .. ':job:' .. id, 'headgate_key', 'meta')
-      keys[i] = job[1] and '=' .. job[1] or '-'
-      if not job[1] and job[2] then unknown[#unknown + 1] = id end
+      local plain = not given[id] and call('HGET', P .. ':job:' .. id, 'headgate_key')
+      keys[i] = given[id] or plain and '=' .. plain or '-'
+      if not given[id] and not plain and call('HEXISTS', P .. ':job:' .. id, 'meta') == 1 then unknown[#unknown + 1] = id end
     end
   end
   if #unknown > 0 then return unknown end
@@ -24,18 +22,25 @@ local function index(window)
     call('HSET', Q .. 'seen', ids[i], base .. keys[i])
     call('LPUSH', Q .. 'lane:' .. keys[i], ids[i])
   end
-  for i = front, #ids do
-    if not known[i] then
-      ord = ord + 1
-      call('HSET', Q .. 'seen', ids[i], ord .. keys[i])
-      call('RPUSH', Q .. 'lane:' .. keys[i], ids[i])
-    end
-  end
+  local seen, lanes = {}, {}
   for i = 1, #ids do
     local key = keys[i]
-    if key and not (call('ZSCORE', Q .. 'shut', key) or call('ZSCORE', Q .. 'late', key)) then
-      call('ZADD', Q .. 'open', 'NX', turn + i / 1024, key) -- keys new in one turn: in the order of their first jobs
+    if key and not lanes[key] then
+      lanes[key] = {}
+      if not (call('ZSCORE', Q .. 'shut', key) or call('ZSCORE', Q .. 'late', key)) then
+        call('ZADD', Q .. 'open', 'NX', turn + i / 1024, key) -- keys new in one turn: in the order of their first jobs
+      end
     end
+    if key and i >= front then
+      ord = ord + 1
+      seen[#seen + 1] = ids[i]
+      seen[#seen + 1] = ord .. key
+      lanes[key][#lanes[key] + 1] = ids[i]
+    end
+  end
+  if #seen > 0 then call('HSET', Q .. 'seen', unpack(seen)) end
+  for key, more_ids in pairs(lanes) do
+    if #more_ids > 0 then call('RPUSH', Q .. 'lane:' .. key, unpack(more_ids)) end
   end
   n = n + #ids
   call('HSET', Q .. 'mark', 'n', n, 'first', call('LINDEX', list, 0), 'last', ids[#ids], 'turn', turn, 'ord', ord)
