@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 
 import redis
 import rq
-from tests.cluster.child import STARTER
-from tests.stores import free_port
 
 from headgate.gates.door import Door
 from headgate.gates.verbs import Owner, Published, Same
 from headgate.model.documents import BudgetDocument, JobRules, QueueDocument, RateDocument
+from tests.cluster.child import STARTER
+from tests.stores import free_port
 
 ROOT = Path(__file__).parents[2]
 WAIT_SECONDS = 20.0

@@ -9,10 +9,11 @@ import subprocess
 import time
 from pathlib import Path
 
+import redis
 import rq
-from tests.recorder.history import Kind, Writer
 
 from headgate_worker import RateLimited, current_fence
+from tests.recorder.history import Kind, Writer
 
 
 def _recorded(path: str, seconds: float, note: str = "ok") -> None:
@@ -176,3 +177,8 @@ def broken_callback(job: object, connection: object, result: object) -> None:
 
 def _callback_file(job: object) -> str:
     return str(job.meta["callbacks"])  # type: ignore[attr-defined]
+
+
+def callback_without_its_server(job: object, connection: object, result: object) -> None:
+    """Its own Redis is down, which says nothing about ours."""
+    redis.Redis(port=1).ping()

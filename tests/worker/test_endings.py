@@ -15,6 +15,7 @@ from rq.job import Dependency, Job
 from rq.registry import FailedJobRegistry, ScheduledJobRegistry, StartedJobRegistry
 from rq.results import Result
 from rq.webhook import Webhook
+
 from tests.recorder.history import clock, read
 from tests.worker.running import Bench, wait_for
 
@@ -105,6 +106,15 @@ def test_callbacks(bench: Bench, tmp_path: Path) -> None:
     broken = bench.queue.enqueue(T + "add", 1, on_success=Callback(T + "broken_callback"))
     bench.ended(broken, status="failed")
     assert "the callback broke" in bench.reason(broken)
+
+
+def test_a_callback_whose_own_server_is_down_fails_its_job_once(bench: Bench) -> None:
+    bench.publish()
+    bench.ready()
+    job = bench.queue.enqueue(T + "add", 1, on_success=Callback(T + "callback_without_its_server"))
+    bench.ended(job, status="failed")
+    assert "ConnectionError" in bench.reason(job)
+    assert len(job.results()) == 1
 
 
 def test_dependents(bench: Bench, tmp_path: Path) -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import rq
 from rq import Retry
+
+from headgate.gates.verbs import LEASE_MS
 from tests.recorder.history import Kind, Writer, read
 from tests.recorder.overlap import peak
 from tests.recorder.runs import runs
 from tests.stores import StoreServer, valkey_binary
 from tests.worker.running import Bench, children, command, wait_for
-
-from headgate.gates.verbs import LEASE_MS
 
 T = "tests.worker.tasks."
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import rq
 from rq import Callback
+
+from headgate.model.documents import BudgetDocument, BudgetShare, RateDocument
 from tests.recorder.history import Kind, read
 from tests.recorder.overlap import peak
 from tests.recorder.runs import runs
 from tests.worker.running import Bench, wait_for
-
-from headgate.model.documents import BudgetDocument, BudgetShare, RateDocument
 
 T = "tests.worker.tasks."
 

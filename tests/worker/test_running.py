@@ -9,6 +9,7 @@ import rq
 from rq.job import Job
 from rq.registry import FinishedJobRegistry, StartedJobRegistry
 from rq.serializers import JSONSerializer
+
 from tests.recorder.history import read
 from tests.recorder.overlap import peak
 from tests.recorder.runs import runs

@@ -15,6 +15,7 @@ from rq.command import (
     send_stop_job_command,
 )
 from rq.suspension import resume, suspend
+
 from tests.recorder.history import Kind, read
 from tests.worker.running import Bench, Worker, wait_for
 
