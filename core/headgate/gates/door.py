@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Literal
 
 from headgate.errors import StoreFull, StoreUnavailable
@@ -47,11 +46,21 @@ class Door:
         self, url: str, prefix: str = "rq", *, timeout: float = 0.65, verbs: Mapping[str, Script] | None = None
     ) -> None:
         self.keys = Keys(prefix)
-        self.seen = Seen()
+        self._meta, self._prefix = self.keys.meta, prefix
+        self._epoch, self._seq = b"", 0
         self.now = 0
         """The store's clock (ms) at the last reply."""
         self._wire = Wire(url, timeout=timeout)
         self._scripts = verbs or scripts()
+
+    @property
+    def seen(self) -> Seen:
+        """The newest epoch and seq of any reply, sent along with each call."""
+        return Seen(self._epoch.decode(), self._seq)
+
+    @seen.setter
+    def seen(self, seen: Seen) -> None:
+        self._epoch, self._seq = seen.epoch.encode(), seen.seq
 
     def close(self) -> None:
         self._wire.close()
@@ -125,8 +134,8 @@ class Door:
         return self._send(pack(arguments), time.monotonic() + PATIENCE_SECONDS)
 
     def _run(self, verb: str, arguments: Sequence[Argument]) -> Any:
-        script, seen = self._scripts[verb], self.seen
-        tail = ("1", self.keys.meta, self.keys.prefix, seen.epoch, seen.seq, *arguments)
+        script = self._scripts[verb]
+        tail = ("1", self._meta, self._prefix, self._epoch, self._seq, *arguments)
         deadline = time.monotonic() + PATIENCE_SECONDS
         command = pack(("EVALSHA", script.sha, *tail))
         try:
@@ -135,8 +144,8 @@ class Door:
             self._send(pack(("SCRIPT", "LOAD", script.text)), deadline)
             reply = self._send(command, deadline)
         self.now = reply[2]
-        if seen.epoch.encode() != reply[0] or reply[1] > seen.seq:
-            self.seen = replies.seen(reply) if seen.epoch.encode() != reply[0] else replace(seen, seq=reply[1])
+        if self._epoch != reply[0] or reply[1] > self._seq:
+            self._epoch, self._seq = reply[0], reply[1]
         return reply
 
     def _send(self, command: bytes, deadline: float) -> Any:

@@ -30,15 +30,10 @@ from headgate.gates.verbs import (
     Reaped,
     Renewal,
     Same,
-    Seen,
     Stale,
     Wait,
 )  # fmt: skip
 from headgate.model.documents import QueueDocument
-
-
-def seen(reply: Sequence[Any]) -> Seen:
-    return Seen(reply[0].decode(), reply[1])
 
 
 def claim(answer: Sequence[Any], execution: str) -> ClaimAnswer:

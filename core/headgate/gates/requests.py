@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 
 from headgate.gates.verbs import Beat, Claim, Deferred, Done, Enqueue, Finish, Holding, Lost, Owner, Returned
 from headgate.gates.wire import Argument
@@ -44,8 +45,13 @@ def _ended(finish: Finish) -> list[Argument]:
 
 
 def _epoch(iso: str) -> str:
-    """RQ's ISO time as epoch seconds, as `Result` stores it."""
-    return f"{datetime.fromisoformat(iso).timestamp():.6f}"
+    """RQ's ISO time (2026-11-24T23:11:38.000042Z) as epoch seconds, as `Result` stores it."""
+    return f"{_minute(iso[:17]) + float(iso[17:-1]):.6f}"
+
+
+@lru_cache(maxsize=8)
+def _minute(start: str) -> float:
+    return datetime.fromisoformat(f"{start}00+00:00").timestamp()
 
 
 def holding(holding: Holding) -> list[Argument]:
