@@ -88,7 +88,9 @@ class World:
 
     def picture(self) -> dict[str, Any]:
         """All that the operator made here, without what differs between two equal runs."""
-        children = {f"{kind}/{item['metadata']['name']}": _lasting(item) for kind in CHILDREN for item in self._all(kind)}
+        children = {
+            f"{kind}/{item['metadata']['name']}": _lasting(item) for kind in CHILDREN for item in self._all(kind)
+        }
         with contextlib.closing(Door(self.store_url)) as door:
             owners = {field: owner.name for field, owner in door.inspect().owners.items()}
             queues = sorted(door.inspect().queues)
@@ -131,8 +133,11 @@ def installed(control_plane: ControlPlane) -> ControlPlane:
 
 
 @pytest.fixture
-def world(installed: ControlPlane, namespace: str, valkey_url: str) -> World:
-    return World(installed, namespace, valkey_url)
+def world(installed: ControlPlane, namespace: str, valkey_url: str) -> Iterator[World]:
+    """Its policies are gone before the next test: they would be older claims on the same queues."""
+    made = World(installed, namespace, valkey_url)
+    yield made
+    made.kubectl("delete", "queuepolicy,budget", "--all")
 
 
 @pytest.fixture
