@@ -117,9 +117,11 @@ class ModelBench:
         return woken
 
     def own_keys(self) -> set[str]:
-        """Named as the concept, not as keys: what is not in its first state."""
+        """Named as the concept, not as keys: what is not in its first state (and did not expire)."""
         store, empty = self.store, Store()
         names = ("policies", "owners", "budgets", "draining", "instances", "worker_starts", "slots", "idempotency")
+        for slot in list(store.slots):
+            store.slot(slot)
         kept = {name for name in names if getattr(store, name) != getattr(empty, name)}
         return kept | {
             f"queue/{name}/{part}"

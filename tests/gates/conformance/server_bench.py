@@ -64,7 +64,7 @@ class ServerBench:
         self._doors: dict[str, Door] = {}
         self._us = START_US
         self._client.set(CLOCK_KEY, self._us)
-        self._wakes: Any = self._client.pubsub()
+        self._wakes: Any = self._client.pubsub()  # type: ignore[no-untyped-call]
         self._wakes.psubscribe(f"{self._keys.own}:wake:*")
         while self._wakes.get_message(timeout=5)["type"] != "psubscribe":
             pass

@@ -8,9 +8,9 @@ from headgate.gates.verbs import Blocker, Quarantine, Wait
 from tests.gates.conformance.fleet import Fleet
 
 LONG, SHORT = 50_000, 10_000
-RATE_TOTAL = {"rate_total": {"limit": 1, "period_ms": LONG}}
-BUDGETS = {"budgets": [{"name": "ns/b"}, {"name": "ns/a"}]}
-WORKER = {"rate_per_worker": {"limit": 1, "period_ms": SHORT}}
+RATE_TOTAL: dict[str, Any] = {"rate_total": {"limit": 1, "period_ms": LONG}}
+BUDGETS: dict[str, Any] = {"budgets": [{"name": "ns/b"}, {"name": "ns/a"}]}
+WORKER: dict[str, Any] = {"rate_per_worker": {"limit": 1, "period_ms": SHORT}}
 
 ORDER: list[tuple[dict[str, Any], str]] = [
     ({"total": 1}, Blocker.CONCURRENCY_TOTAL),

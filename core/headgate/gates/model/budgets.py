@@ -83,6 +83,12 @@ class Budget:
         self.wait.pop(waiter, None)
         self.rate_wait.pop(waiter, None)
 
+    def drop_lapsed(self, now: int) -> None:
+        """What lapsed counts nowhere: reservations that were not used, places of an earlier policy's lost jobs."""
+        for leases in (self.held, self.http):
+            for holder in leases.lapsed(now):
+                leases.drop(holder)
+
     def first_waiter(self) -> Waiter | None:
         return min(self.wait, key=lambda who: (self.wait[who], str(who)), default=None)
 

@@ -66,6 +66,9 @@ def _beat_instance(store: Store, beat: Beat) -> None:
         ring.forget_if_due(store.us)
         rate = policy.document.rate_per_worker if policy else None
         ring.forgotten_at = (store.now + max(rate.period_ms if rate else 0, INSTANCE_MS)) * 1000
+    for share in policy.document.budgets if policy else ():
+        if share.name in store.budgets:
+            store.budgets[share.name].drop_lapsed(store.now)
 
 
 def _has_work(store: Store, queue: str, rules: Limits | None) -> bool:

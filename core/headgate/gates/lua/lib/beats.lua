@@ -78,4 +78,9 @@ local function beat_instance(busy)
   call('ZREMRANGEBYSCORE', H .. 'insts', '-inf', now - 15000)
   call('PEXPIRE', H .. 'insts', 15000)
   call('PEXPIRE', H .. 'w:' .. instance .. ':starts', math.max(math.ceil(worker_period / 1000), 15000))
+  -- What lapsed counts nowhere; nobody else drops a reservation that was not used, or a lost place of an earlier policy.
+  for name in string.gmatch(shares, 'b%d+:(%S+)') do
+    call('ZREMRANGEBYSCORE', H .. 'b:' .. name .. ':held', '-inf', now)
+    call('ZREMRANGEBYSCORE', H .. 'b:' .. name .. ':http', '-inf', now)
+  end
 end
