@@ -48,6 +48,35 @@ async def test_an_older_one_that_is_seen_later_takes_over(world: Any) -> None:
     assert "unpublish queue" not in world.store.writes, "there was a moment without limits"
 
 
+async def test_an_older_owner_is_not_replaced_by_a_process_that_never_saw_it(world: Any) -> None:
+    """Its event is still to come; the store's answer and one look at the cluster tell."""
+    await world.put("old", queue="q", concurrency={"total": 1})
+    await world.settle()
+    world.restart()
+    world.clock.seconds += 5
+    await world.put("young", queue="q", concurrency={"total": 2})
+    await world.controller.work_off()
+    assert world.document("q").total == 1
+    assert (await world.conditions("young"))["Accepted"] == "False/QueueConflict"
+    assert "declared by" not in await world.message("young", "Accepted")
+    assert "document of mail/old" in await world.message("young", "Accepted")
+
+
+async def test_a_loser_takes_back_what_it_had_published(world: Any) -> None:
+    """Also when the winner cannot publish yet: two policies never speak for one queue by turns."""
+    world.deaf = True
+    await world.put("old", queue="q", budgetRefs=[{"name": "gone"}])
+    world.deaf = False
+    world.clock.seconds += 5
+    await world.put("young", queue="q")
+    await world.settle()
+    assert "queue/q" in world.store.documents
+    await world.settle(prime=True)
+    assert (await world.conditions("old"))["Accepted"] == "False/BudgetNotFound"
+    assert (await world.conditions("young"))["Accepted"] == "False/QueueConflict"
+    assert world.store.documents == {}
+
+
 async def test_the_loser_follows_when_the_winner_goes(world: Any) -> None:
     """At once, not at the next resync."""
     await world.put("old", queue="q", concurrency={"total": 1})

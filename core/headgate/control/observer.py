@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -86,11 +87,11 @@ class Observer:
             self._eager_until = self._clock.monotonic() + EAGER_SECONDS
         eager = self._clock.monotonic() < self._eager_until
         pause = max(EAGER_INTERVAL_SECONDS if eager else self._interval, took * LOAD)
-        try:
-            await asyncio.wait_for(self._hurry.wait(), pause)
-            await asyncio.sleep(max(EAGER_INTERVAL_SECONDS, took * LOAD))
-        except TimeoutError:
-            return
+        with contextlib.suppress(TimeoutError):
+            # not wait_for: before Python 3.12 it loses a cancellation that comes together with the event
+            async with asyncio.timeout(pause):
+                await self._hurry.wait()
+                await asyncio.sleep(max(EAGER_INTERVAL_SECONDS, took * LOAD))
 
     async def _check(self, now: float) -> None:
         unsuitable = self._pictures[self._name].unsuitable
