@@ -4,6 +4,7 @@ import random
 from collections.abc import Sequence
 
 import pytest
+
 from tests.recorder.accounts import acknowledged_twice, lost, never_ran, restarts, succeeded_twice, unexplained
 from tests.recorder.history import Event, Kind, Malformed
 from tests.recorder.overlap import Limit, above, at_once, by, peak

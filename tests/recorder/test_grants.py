@@ -4,6 +4,7 @@ import time
 
 import pytest
 import redis
+
 from tests.recorder.grants import Grants
 
 AT = "2026-01-02T03:04:05.678901Z"

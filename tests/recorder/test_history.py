@@ -4,6 +4,7 @@ import multiprocessing
 from pathlib import Path
 
 import pytest
+
 from tests.recorder.history import Event, Kind, Malformed, Writer, clock, of, parse, read
 
 

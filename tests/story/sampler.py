@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import redis
 from rq import Worker
-from tests.recorder.history import Kind
+
 from tests.story.world import QUEUES, World
 
 EVERY_SECONDS = 0.4
@@ -49,14 +49,14 @@ class Sampler:
                 self.samples.append(self._sample(client))
 
     def _sample(self, client: redis.Redis) -> Sample:
-        before = len(self._world.events(Kind.ACKED))
+        before = self._world.acknowledged()
         with client.pipeline(transaction=True) as pipe:
             for queue in QUEUES:
                 pipe.llen(f"rq:queue:{queue}")
                 for registry in REGISTRIES:
                     pipe.zcard(f"rq:{registry}:{queue}")
             counts = pipe.execute()
-        after = len(self._world.events(Kind.ACKED))
+        after = self._world.acknowledged()
         workers = Worker.all(connection=client)
         started = sum(counts[1 :: 1 + len(REGISTRIES)])
         return Sample(sum(counts), before, after, started, len(workers), sum(w.get_state() == "busy" for w in workers))

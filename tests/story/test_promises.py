@@ -1,6 +1,7 @@
 """The story's own judge finds a planted violation of each promise."""
 
 import pytest
+
 from tests.recorder.grants import Grant
 from tests.recorder.history import Event, Kind
 from tests.story import promises

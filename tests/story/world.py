@@ -15,9 +15,10 @@ from pathlib import Path
 
 from rq import Queue
 from rq.job import Job
+
 from tests.processes import tree, worker
 from tests.processes.store import Store
-from tests.recorder.history import Event, Kind, Writer, of, read
+from tests.recorder.history import Event, Kind, Writer, of, parse, read
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "deploy" / "examples" / "taskforce"
 PROGRAMS = Path(sys.executable).parent
@@ -35,6 +36,9 @@ class World:
         self.record.touch()
         self.store = store or Store(folder / "store")
         self.writer = Writer(self.record)
+        self._tail = self.record.open()
+        self._rest = ""
+        self._open: dict[int, Event] = {}
         self.workers: dict[str, subprocess.Popen[bytes]] = {}
         self._others: list[subprocess.Popen[bytes]] = []
         self._env = {"TASKFORCE_RECORD": str(self.record), "TASKFORCE_SPEED": str(speed)}
@@ -47,6 +51,8 @@ class World:
         for process in [*self.workers.values(), *self._others]:
             tree.end(process.pid)
             process.wait()
+        self._tail.close()
+        self.writer.close()
         self.store.kill()
 
     # ---- who works ----
@@ -116,15 +122,20 @@ class World:
         events = read(self.record)
         return of(events, *kinds) if kinds else events
 
+    def acknowledged(self) -> int:
+        """How many enqueues the producer has seen succeed."""
+        return self.record.read_bytes().count(b"\nA ") + self.record.read_bytes().startswith(b"A ")
+
     def running(self, queue: str) -> list[Event]:
-        """Starts without an end so far, newest last."""
-        open_: dict[int, Event] = {}
-        for event in self.events(Kind.START, Kind.END, Kind.KILLED):
+        """Starts without an end so far, newest last. Reads on from where it stopped: it must be quicker than a job."""
+        *lines, self._rest = (self._rest + self._tail.read()).split("\n")
+        for line in lines:
+            event = parse(line)
             if event.kind is Kind.START:
-                open_[event.pid] = event
-            else:
-                open_.pop(event.pid, None)
-        return [event for event in open_.values() if event.queue == queue]
+                self._open[event.pid] = event
+            elif event.kind in (Kind.END, Kind.KILLED):
+                self._open.pop(event.pid, None)
+        return [event for event in self._open.values() if event.queue == queue]
 
     def states(self, jobs: Sequence[str]) -> dict[str, str]:
         """Each job's state in RQ's words."""
