@@ -5,6 +5,7 @@ from rq import Queue
 from rq.job import Job
 
 from headgate.gates.verbs import Deferred, Empty, Fate, Grant, KeysWanted, Returned, Wait
+from headgate.model.documents import BudgetShare
 from tests.gates.play import Play
 
 
@@ -180,3 +181,24 @@ def test_jobs_without_data_and_stopped_ones_are_dropped_on_the_way(play: Play) -
     play.client.delete(jobs[0].key)
     Job.fetch(jobs[1].id, play.client).set_status("stopped")
     assert job_of(next_of(play, "a.0")) == jobs[2].id
+
+
+@pytest.mark.parametrize("key", ["two words", "line\nbreak\nk", "b1:x", "=", "-", "ключ", b"\xff\x00raw"])
+def test_a_key_may_be_any_text(play: Play, key: str | bytes) -> None:
+    play.budget("ns/b", total=5)
+    play.policy(per_key=1, budgets=(BudgetShare(name="ns/b"),))
+    play.beat("a")
+    play.enqueue(3, key=key)  # type: ignore[arg-type]
+    claim = play.claim_of("a.0")
+    answer = play.door.claim(claim)
+    assert isinstance(answer, Grant)
+    again = play.door.claim(claim)
+    assert isinstance(again, Grant)
+    assert again.places == answer.places
+    assert len(answer.places) == 2
+    play.running["a.0"] = answer
+    assert isinstance(next_of(play, "a.1"), Wait)
+    assert play.beat("a").kept == {"execution1": "kept"}
+    assert isinstance(play.cycle("a.0")[1], Grant)
+    assert play.finish("a.0", Returned()) == "ok"
+    assert play.client.hlen("rq:hg:q:q:keys") == 0

@@ -45,7 +45,7 @@ def claim(answer: Sequence[Any], execution: str) -> ClaimAnswer:
             execution=execution,
             fence=answer[2],
             job=dict(zip(flat[::2], flat[1::2], strict=True)),
-            places=tuple([place.decode() for place in answer[5]]),
+            places=tuple([place.decode(errors="surrogateescape") for place in answer[5]]),
             more=answer[3] == 1,
             revision=answer[4],
         )

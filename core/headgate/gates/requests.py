@@ -37,11 +37,16 @@ def _ended(finish: Finish) -> list[Argument]:
         arguments += ("F", outcome.scope, outcome.ms, "", "", "", "")
     elif isinstance(outcome, Returned | Lost):
         arguments += ("R" if isinstance(outcome, Returned) else "L", "", "", "", "", "", "")
-    arguments += (len(finish.places), *finish.places)
+    arguments += (len(finish.places), *_places(finish.places))
     if isinstance(outcome, Done) and outcome.changes:
         for name, value in outcome.changes.items():
             arguments += (name, value)
     return arguments
+
+
+def _places(places: Sequence[str]) -> list[bytes]:
+    """A perKey key may be any bytes."""
+    return [place.encode(errors="surrogateescape") for place in places]
 
 
 def _epoch(iso: str) -> str:
@@ -55,7 +60,7 @@ def _minute(start: str) -> float:
 
 
 def holding(holding: Holding) -> list[Argument]:
-    return [holding.queue, holding.slot, holding.job_id, holding.execution, *holding.places]
+    return [holding.queue, holding.slot, holding.job_id, holding.execution, *_places(holding.places)]
 
 
 def renew(beat: Beat) -> list[Argument]:
@@ -64,7 +69,7 @@ def renew(beat: Beat) -> list[Argument]:
         arguments += (slot.slot, slot.successes, f"{slot.working_seconds:.6f}")
     arguments.append(len(beat.holdings))
     for held in beat.holdings:
-        arguments += (held.slot, held.job_id, held.execution, len(held.places), *held.places)
+        arguments += (held.slot, held.job_id, held.execution, len(held.places), *_places(held.places))
     return arguments
 
 

@@ -19,6 +19,7 @@ local queue, instance, slots = ARGV[4], ARGV[5], tonumber(ARGV[8])
 -- include: readd
 -- include: hold_places
 -- include: reap
+-- include: iso
 -- include: beats
 call('HSET', KEYS[1], 'clock', now)
 local unregistered, kept, reaped, at = {}, {}, {}, 9

@@ -1,10 +1,9 @@
--- Needs: start, policy, budget, readd, hold_places; queue, instance, slots.
+-- Needs: start, policy, budget, readd, hold_places, iso; queue, instance, slots.
 -- One slot = one RQ worker: heartbeat, ttl, and what its counters grew by since its last beat. False: not registered (any more).
 local function beat_worker(slot, successes, seconds)
   local worker, own = P .. ':worker:' .. slot, H .. 'slot:' .. slot
   call('PEXPIRE', own, 60000)
   if call('EXISTS', worker) == 0 then return false end
-  -- include: iso
   call('HSET', worker, 'last_heartbeat', iso)
   call('EXPIRE', worker, 90)
   call('EXPIRE', worker .. ':executions', 90)
@@ -50,7 +49,6 @@ local function beat_holding(slot, job, execution_id, places)
   if read[2] then
     local ttl = tonumber(read[1]) or 180
     ttl = (ttl < 0 or ttl > 30) and 90 or ttl + 60
-    -- include: iso
     call('HSET', job_key, 'last_heartbeat', iso)
     if call('EXPIRE', P .. ':execution:' .. member, ttl) == 1 then
       call('HSET', P .. ':execution:' .. member, 'last_heartbeat', stamp)

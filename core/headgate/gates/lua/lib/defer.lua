@@ -11,10 +11,12 @@ for i = 1, #places do
   elseif string.match(place, '^b%d+:(.*)$') == string.match(scope, '^budget/(.*)$') and string.byte(place) == 98 then
     local budget = H .. 'b:' .. string.sub(scope, 8)
     asleep = call('EXISTS', budget) == 1
-    if asleep then call('HSET', budget, 'sleep', string.format('%.0f', wake_at)) end
+    if asleep and wake_at > tonumber(call('HGET', budget, 'sleep') or 0) then
+      call('HSET', budget, 'sleep', string.format('%.0f', wake_at))
+    end
   end
 end
-if not asleep and declared then
+if not asleep and declared and wake_at > sleep then
   sleep = wake_at
   call('HSET', H .. 'policy:' .. queue, 'sleep', string.format('%.0f', wake_at))
 end

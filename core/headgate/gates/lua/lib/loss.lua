@@ -1,10 +1,10 @@
 -- Was data lost, or was everybody cut off? Then nothing starts for a lease (L) and rate windows count as full.
 -- Needs: start. Changes: epoch, seq, quarantine, full_at
-local seen, lost = ARGV[2], false
+local seen, lost, running = ARGV[2], false, false
 if not epoch then
   epoch = string.format('%.0f', us)
-  call('HSET', KEYS[1], 'epoch', epoch)
   lost = seen ~= ''
+  call('HSET', KEYS[1], 'epoch', epoch, 'seq', seq, 'clock', now)
 elseif seen ~= '' and seen ~= epoch then
   lost = call('HGET', KEYS[1], 'lost') ~= seen
 elseif seen == epoch and seq < tonumber(ARGV[3]) then
@@ -18,14 +18,16 @@ elseif now > clock + 10000 then
     if string.sub(name, 1, 6) == 'queue/' then queues[#queues + 1] = string.sub(name, 7) end
   end
   for i = 1, #queues do
-    lost = lost or call('ZCOUNT', H .. 'q:' .. queues[i] .. ':held', '-inf', now) > 0
+    local first = call('ZRANGE', H .. 'q:' .. queues[i] .. ':held', 0, 0, 'WITHSCORES')
+    running = running or #first > 0
+    lost = lost or #first > 0 and tonumber(first[2]) <= now
   end
+  if not running then call('HSET', KEYS[1], 'clock', now) end
 end
 if lost then
   -- The jump keeps fences growing past grants that the store no longer knows of.
   seq = math.max(seq, tonumber(ARGV[3])) + 1000000
   quarantine, full_at = now + 20000, us
-  call('HSET', KEYS[1], 'seq', seq, 'quarantine_until', quarantine, 'full_at', full_at)
+  call('HSET', KEYS[1], 'seq', seq, 'clock', now, 'quarantine_until', quarantine, 'full_at', full_at)
   if seen ~= '' and seen ~= epoch then call('HSET', KEYS[1], 'lost', seen) end
 end
-call('HSET', KEYS[1], 'seq', seq, 'clock', now)

@@ -3,7 +3,7 @@
 local function reap_queue(limit, dead, reaped)
   local count = 0
   for _, member in ipairs(call('ZRANGEBYSCORE', Q .. 'held', '-inf', now, 'LIMIT', 0, limit)) do
-    local job, execution_id, mark = string.match(member, '^([^:]*):([^!]*)(!?)$')
+    local job, execution_id, mark = string.match(member, '^(.*):([^:!]*)(!?)$')
     local plain, places = job .. ':' .. execution_id, {}
     local fate, losses = lose(job, execution_id, mark == '!', dead)
     if fate ~= 'left' then
