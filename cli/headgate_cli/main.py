@@ -14,6 +14,7 @@ from headgate_cli.commands.explain import explain
 from headgate_cli.commands.plan import plan
 from headgate_cli.commands.publish import publish
 from headgate_cli.commands.status import status
+from headgate_cli.commands.up import up
 
 app = typer.Typer(
     name="headgate",
@@ -23,7 +24,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (plan, publish, status, explain):
+for command in (up, plan, publish, status, explain):
     app.command()(command)
 
 

@@ -104,7 +104,8 @@ async def node(memory_cluster: MemoryCluster, clock: Any, tmp_path: Path) -> Asy
     running = asyncio.create_task(kubelet.run())
     yield Node(memory_cluster, kubelet, lines)
     running.cancel()
-    await kubelet.drain(grace=0)
+    kubelet.end(grace=0)
+    await kubelet.ended()
     assert not list((tmp_path / "pods").glob("*"))
 
 
@@ -389,7 +390,8 @@ async def test_a_drain_gives_every_pod_its_own_grace(node: Node, eventually: Eve
         return node.lines.count(("worker-1", "up")) == node.lines.count(("worker-2", "up")) == 1
 
     await eventually(both_are_up)
-    await node.kubelet.drain()
+    node.kubelet.end()
+    await node.kubelet.ended()
     assert {line for line in node.lines if line[1] == "bye"} == {("worker-1", "bye"), ("worker-2", "bye")}
     assert await node.cluster.list(POD) == []
 

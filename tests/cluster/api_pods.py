@@ -145,6 +145,7 @@ async def running_kubelet(
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
-        await kubelet.drain(grace=0)
+        kubelet.end(grace=0)
+        await kubelet.ended()
         await node.leave()
         await api.close()

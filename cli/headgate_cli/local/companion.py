@@ -28,6 +28,7 @@ class Companion:
             raise InvalidInput(f"--run {command}: there is no program {self._words[0] if self._words else '(empty)'}")
         self._env, self._cwd, self._say = env, cwd, say
         self._child: Child | None = None
+        self._stopping = False
 
     async def run(self) -> None:
         """Until it ends by itself, or is stopped; every line of it is passed on."""
@@ -40,10 +41,12 @@ class Companion:
             await asyncio.wait({listening}, timeout=1)
             listening.cancel()
             child.close()
-        self._say("run", f"{self._words[0]} ended with exit code {code}")
+        if not self._stopping:
+            self._say("run", f"{self._words[0]} ended with exit code {code}")
 
     async def stop(self) -> None:
         """TERM, and after 5 s KILL."""
+        self._stopping = True
         if self._child and self._child.process.returncode is None:
             with suppress(ProcessLookupError):
                 self._child.process.send_signal(signal.SIGTERM)

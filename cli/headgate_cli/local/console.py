@@ -14,6 +14,8 @@ from rich.text import Text
 COLOURS = ("cyan", "green", "yellow", "blue", "magenta", "bright_cyan", "bright_green", "bright_blue", "bright_magenta")
 POD = re.compile(r"(.+)-worker-[0-9a-f]+-(\w+)")
 WIDTH = 18
+JOB_LINE = " Queue job "
+"""Two lines of a worker for every job: they must not drown the others."""
 
 
 class Console:
@@ -23,9 +25,13 @@ class Console:
         self._rich = RichConsole(file=output, highlight=False, markup=False, soft_wrap=True)
 
     def say(self, source: str, line: str) -> None:
-        name = _short(source)
-        text = Text.assemble((f"{name:<{WIDTH}}| ", _colour(name)), Text.from_ansi(line)) if source else Text(line)
-        self._rich.print(text)
+        if not source:
+            self._rich.print(Text(line))
+            return
+        name, said = _short(source), Text.from_ansi(line)
+        if JOB_LINE in line:
+            said.stylize("dim")
+        self._rich.print(Text.assemble((f"{name:<{WIDTH}}| ", _colour(name)), said))
 
     def warn(self, line: str) -> None:
         """Something that a person should look at."""

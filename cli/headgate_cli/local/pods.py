@@ -37,7 +37,7 @@ class Kubelet:
         self._told_not_applied: set[str] = set()
 
     async def run(self) -> None:
-        """Until cancelled; Pods go on then, until `drain`."""
+        """Until cancelled; Pods go on then, until `end`."""
         while True:
             try:
                 self._sync(await self._source.pods())
@@ -46,15 +46,17 @@ class Kubelet:
                 self._machine.say("", str(error))
                 await asyncio.sleep(RETRY_SECONDS)
 
-    async def drain(self, grace: float | None = None) -> None:
-        """End every Pod, within its own grace or at most `grace` seconds, and return when all have ended.
+    def end(self, grace: float | None = None) -> None:
+        """TERM to every Pod, KILL after its own grace or at most `grace` seconds. May be said again, with less.
 
-        May be called again meanwhile, with less grace. `run` must have been cancelled.
+        `run` must have been cancelled, or it would start others in their place.
         """
         for run, _ in self._runs.values():
             run.end(run.grace if grace is None else min(grace, run.grace))
-        tasks = [task for _, task in self._runs.values()]
-        await asyncio.gather(*(asyncio.shield(task) for task in tasks))
+
+    async def ended(self) -> None:
+        """Return when every Pod has ended and was removed."""
+        await asyncio.gather(*(task for _, task in self._runs.values()))
 
     async def hand_back(self) -> None:
         """Tell every process to stop what it does now: the second SIGINT does, and must not melt into the first."""

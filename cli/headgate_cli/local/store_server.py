@@ -26,11 +26,21 @@ class EmbeddedStore:
 
     def __init__(self, child: Child, url: str) -> None:
         self.url = url
+        self.speaks = False
+        """While it starts and stops its lines are of no interest to anybody."""
+        self.last_line = "it said nothing"
         self._child = child
         self.ended = asyncio.ensure_future(child.process.wait())
 
+    async def listen(self, say: Callable[[str, str], None]) -> None:
+        async for line in self._child.lines():
+            self.last_line = line
+            if self.speaks:
+                say("store", line)
+
     async def stop(self) -> None:
         """SIGTERM, so that kept data is written out; SIGKILL when that takes too long."""
+        self.speaks = False
         with suppress(ProcessLookupError):
             self._child.process.send_signal(signal.SIGTERM)
         await asyncio.wait({self.ended}, timeout=STOP_SECONDS)
@@ -61,11 +71,12 @@ async def _start(temporary: Path, data: Path | None, say: Callable[[str, str], N
     settings.write_text("\n".join(_configuration(port, password, data or temporary, keep=data is not None)))
     child = await start_child([_program(), str(settings)], env={}, cwd=temporary)
     store = EmbeddedStore(child, f"redis://:{password}@127.0.0.1:{port}/0")
-    listening = asyncio.ensure_future(_pass_on(child, say))
+    listening = asyncio.ensure_future(store.listen(say))
     store.ended.add_done_callback(lambda _: listening.cancel())
     if not await _answers(store, port, password):
         await store.stop()
-        raise StoreUnavailable(f"the embedded store did not start within {START_SECONDS:g} s on port {port}")
+        raise StoreUnavailable(f"the embedded store did not start on port {port}: {store.last_line}")
+    store.speaks = True
     return store
 
 
@@ -96,11 +107,6 @@ async def _answers(store: EmbeddedStore, port: int, password: str) -> bool:
                 return True
         await asyncio.sleep(0.02)
     return False
-
-
-async def _pass_on(child: Child, say: Callable[[str, str], None]) -> None:
-    async for line in child.lines():
-        say("store", line)
 
 
 def _program() -> str:

@@ -1,0 +1,31 @@
+"""The arithmetic of what is in force: said at the start and again whenever an edit changes it."""
+
+from __future__ import annotations
+
+from headgate import plan as arithmetic
+from headgate.gates.verbs import StoreState
+from headgate_cli.clock import SystemClock
+from headgate_cli.local.console import Console
+from headgate_cli.local.files import Reading
+from headgate_cli.local.status_line import status_line
+from headgate_cli.policies import resources_of
+
+
+class Outlook:
+    def __init__(self, before: int | None, console: Console) -> None:
+        self._before = before
+        self._console = console
+        self._headline = ""
+        self._bounds: dict[str, int] = {}
+        self._total = 0
+
+    def look(self, reading: Reading) -> None:
+        found = arithmetic.plan(resources_of(reading), before=self._before, now_ms=SystemClock().milliseconds())
+        self._bounds = {queue.queue: queue.bound for queue in found.queues}
+        self._total = found.total
+        if arithmetic.headline(found) != self._headline:
+            self._headline = arithmetic.headline(found)
+            self._console.note(self._headline)
+
+    def status(self, state: StoreState) -> str:
+        return status_line(state, self._bounds, self._total)

@@ -1,0 +1,35 @@
+"""One line now and then: how many jobs run, of how many that may, and what holds the others back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from headgate.gates.verbs import QueueState, StoreState
+from headgate_cli.text import duration
+
+
+def status_line(state: StoreState, bounds: Mapping[str, int], total: int) -> str:
+    """`24 of 31 running | campaigns 5/5 +120 held by budget/local/mail | emails 1/3`; idle queues are left out.
+
+    `bounds`: the most jobs at once of each of our queues; `total`: of all of them together.
+    """
+    ours = [queue for name, queue in sorted(state.queues.items()) if name in bounds]
+    running = sum(queue.running for queue in ours)
+    parts = [f"{running} of {total} running"]
+    if state.quarantine_until > state.now:
+        parts.append(f"QUARANTINE for {duration(state.quarantine_until - state.now)}")
+    parts += [_queue(queue, bounds[queue.queue], state.now) for queue in ours if queue.running or queue.queued]
+    return " | ".join(parts)
+
+
+def _queue(queue: QueueState, bound: int, now: int) -> str:
+    words = [f"{queue.queue} {queue.running}/{bound}"]
+    if queue.queued:
+        words.append(f"+{queue.queued}")
+    if queue.blocked_by:
+        words.append(f"held by {queue.blocked_by}")
+        if queue.blocked_until and queue.blocked_until - now >= 1000:
+            words.append(f"for {duration(queue.blocked_until - now)}")
+    if queue.foreign_workers:
+        words.append(f"NOT ENFORCED: {', '.join(queue.foreign_workers)}")
+    return " ".join(words)
