@@ -208,7 +208,7 @@ def test_inspect_sees_everything(play: Play) -> None:
     play.claim("pod-1.2")
     for worker, fields in {
         "stock": {"birth": "x"},
-        "pod-1.0": {"birth": "x"},
+        "pod-1.0": {"birth": "x", "headgate": "slot"},
         "dead": {"birth": "x", "death": "y"},
     }.items():
         play.client.hset(f"rq:worker:{worker}", mapping=fields)

@@ -77,6 +77,7 @@ class Registration:
             "ip_address": "unknown",
             "version": self._version,
             "python_version": sys.version,
+            "headgate": "slot",  # what `inspect` tells us by: a worker without it passes the gates by
         }
 
 

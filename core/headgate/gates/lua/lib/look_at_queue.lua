@@ -20,10 +20,7 @@ if declared then
   end
 end
 for _, worker in ipairs(call('SMEMBERS', P .. ':workers:' .. queue)) do
-  local name = string.sub(worker, #P + 9)
-  if not instances[string.match(name, '^(.*)%.%d+$') or ''] then
-    local read = call('HMGET', worker, 'birth', 'death')
-    if read[1] and not read[2] then seen.foreign[#seen.foreign + 1] = name end
-  end
+  local read = call('HMGET', worker, 'birth', 'death', 'headgate') -- a slot of ours says so from its birth
+  if read[1] and not read[2] and not read[3] then seen.foreign[#seen.foreign + 1] = string.sub(worker, #P + 9) end
 end
 queues[queue] = seen
