@@ -2,6 +2,7 @@
 VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
+STORY := deploy/examples/taskforce
 
 .DEFAULT_GOAL := help
 .PHONY: help setup up story check test bench generate lock clean
@@ -18,7 +19,7 @@ $(STAMP): pyproject.toml requirements/dev.txt
 setup: $(STAMP) ## Make the virtual environment from the pinned, hashed requirements
 
 up: setup ## Run the example on this machine: store, operator loop, workers, producer (Ctrl-C drains)
-	$(VENV)/bin/headgate up deploy/examples/taskforce --producer
+	$(VENV)/bin/headgate up $(STORY)/policies --app $(STORY) --before 10 --run "python -m taskforce.producer"
 
 check: setup ## Lint, types, import contracts, generated files, unit tests (under 2 minutes)
 	$(VENV)/bin/ruff check .
