@@ -154,3 +154,20 @@ def test_a_store_emptied_and_first_seen_by_a_newcomer_is_still_noticed_by_those_
     assert play.beat("a").kept == {"execution1": Kept.READDED}
     assert isinstance(newcomer.claim("b.0"), Quarantine)
     newcomer.close()
+
+
+def test_fences_grow_past_grants_that_the_first_to_notice_never_saw(play: Play) -> None:
+    other = Play(play.url)
+    play.policy(total=9)
+    play.beat("a")
+    play.enqueue(5)
+    other.claim("b.0"), other.claim("b.1"), other.claim("b.2")
+    play.client.flushall()
+    play.beat("a")
+    play.policy(total=9)
+    play.enqueue(1)
+    play.move(10), play.beat("a"), play.move(11), play.beat("a")
+    answer = play.claim("a.0")
+    assert isinstance(answer, Grant)
+    assert answer.fence > max(grant.fence for grant in other.running.values())
+    other.close()

@@ -7,8 +7,10 @@ if buckets[1] ~= width then -- another period: full up to the last start it know
   at = math.max(at, (buckets[#buckets - 1] + 1) * buckets[1] + key_period)
 else
   local bucket, i = math.floor(us / width), #buckets - 1
+  -- A clock that stepped back a little: the newest start is now.
+  if i > 1 and buckets[i] * width <= us + 30000000 then bucket = math.max(bucket, buckets[i]) end
   while i > 1 and buckets[i] >= bucket - 128 do
-    if buckets[i] <= bucket + 128 then starts = starts + buckets[i + 1] end
+    if buckets[i] <= bucket then starts = starts + buckets[i + 1] end
     if starts >= key_limit then
       at = math.max(at, math.ceil((buckets[i] + 129) * width))
       break

@@ -5,7 +5,7 @@ local function look_at_ring(key, limit, period, waiting)
   while low < high do -- newest first: the first entry that left the window
     local middle = math.floor((low + high) / 2)
     local at = tonumber(call('LINDEX', key, middle))
-    if at > us - period and at <= us + 20000000 then low = middle + 1 else high = middle end
+    if at > us - period and at <= us + 30000000 then low = middle + 1 else high = middle end
   end
   return { limit, period / 1000, low, math.ceil(opens(key, limit, period, 1) / 1000), waiting }
 end

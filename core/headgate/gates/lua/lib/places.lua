@@ -4,13 +4,13 @@ local freed, key_freed = {}, false
 local function give_back(member, execution_id, places)
   for i = 1, #places do
     local place = places[i]
-    if string.byte(place) == 98 then
+    if string.sub(place, 1, 3) == 'b1:' then
+      local name = string.sub(place, 4)
+      call('ZREM', H .. 'b:' .. name .. ':held', 'e:' .. execution_id)
+      freed[#freed + 1] = name
+    elseif string.byte(place) == 98 then
       local weight, name = string.match(place, '^b(%d+):(.+)$')
-      if weight == '1' then
-        call('ZREM', H .. 'b:' .. name .. ':held', 'e:' .. execution_id)
-      else
-        for k = 1, tonumber(weight) do call('ZREM', H .. 'b:' .. name .. ':held', 'e:' .. execution_id .. '#' .. k) end
-      end
+      for k = 1, tonumber(weight) do call('ZREM', H .. 'b:' .. name .. ':held', 'e:' .. execution_id .. '#' .. k) end
       freed[#freed + 1] = name
     else
       local key = '=' .. string.sub(place, 2)

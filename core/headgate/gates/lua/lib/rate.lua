@@ -16,7 +16,7 @@ local function opens(key, limit, period, n)
   end
   at = tonumber(at)
   if at < 0 then at = -at end
-  if at > us + 20000000 then at = 0 end -- from a clock that was set back: full_at stands for it
+  if at > us + 30000000 then at = 0 end -- from a clock that was set back: full_at stands for it
   if at < full_at then at = full_at end
   at = at + period
   if later > 0 then return (at > us and at or us) + later * period end
