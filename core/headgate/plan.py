@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from headgate.desired.documents import budget_document, queue_document
+from headgate.desired.unsupported import unsupported
 from headgate.model.budget import Budget
 from headgate.model.documents import BudgetDocument, BudgetShare, QueueDocument, RateDocument
 from headgate.model.parse import Resource
@@ -115,7 +116,9 @@ def _without_conflicts(policies: Iterable[QueuePolicy]) -> tuple[list[_Counted],
 
 
 def _unmet(item: _Counted, budgets: Mapping[str, Budget]) -> list[str]:
-    sentences = []
+    """What would make this policy not accepted."""
+    nothing = unsupported(item.policy)
+    sentences = [f"{item.name}: {nothing}"] if nothing else []
     for index, share in enumerate(item.document.budgets):
         budget, where = budgets.get(share.name), f"{item.name}: spec.budgetRefs[{index}].name"
         if budget is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from headgate.control.facts import Facts
 from headgate.control.stores import Site
@@ -11,14 +11,13 @@ from headgate.desired.children import Child, children
 from headgate.desired.documents import queue_document
 from headgate.desired.forbidden import refusals
 from headgate.desired.shape import misshapen
+from headgate.desired.unsupported import unsupported
 from headgate.desired.wanted import Wanted
 from headgate.model.documents import QueueDocument
-from headgate.model.queue_policy import Memory, QueuePolicy
+from headgate.model.queue_policy import QueuePolicy
 from headgate.status import reasons
 from headgate.status.capacity import stop_policy_in_force
 from headgate.status.conditions import Verdict
-
-DEFAULT_MEMORY = Memory()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ class Decision:
     document: QueueDocument | None = None
     children: tuple[Child, ...] | None = None
     withdraw: bool = False
-    replicas: int = field(default=0)
+    replicas: int = 0
 
 
 def decide(facts: Facts, site: Site) -> Decision:
@@ -80,21 +79,8 @@ def another_policy_rules_the_queue(facts: Facts, policy: QueuePolicy, _: Site) -
 
 
 def a_field_does_nothing_yet(_: Facts, policy: QueuePolicy, __: Site) -> Verdict | None:
-    workers = policy.spec.workers
-    if workers.autoscaling:
-        return _not_supported("spec.workers.autoscaling")
-    memory = workers.memory
-    if memory and memory.recycle_slot_above_mib is None:
-        return _not_supported("spec.workers.memory without recycleSlotAboveMiB")
-    if memory and memory.hold_above_percent != DEFAULT_MEMORY.hold_above_percent:
-        return _not_supported("spec.workers.memory.holdAbovePercent")
-    if memory and memory.resume_below_percent != DEFAULT_MEMORY.resume_below_percent:
-        return _not_supported("spec.workers.memory.resumeBelowPercent")
-    return None
-
-
-def _not_supported(field_: str) -> Verdict:
-    return Verdict(reasons.NOT_SUPPORTED, f"{field_}: this version does nothing with it, remove it.")
+    sentence = unsupported(policy)
+    return Verdict(reasons.NOT_SUPPORTED, sentence) if sentence else None
 
 
 def a_budget_is_missing(facts: Facts, policy: QueuePolicy, _: Site) -> Verdict | None:
