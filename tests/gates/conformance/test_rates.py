@@ -205,6 +205,32 @@ def test_a_clock_that_steps_back_a_little_allows_no_extra_start(fleet: Fleet) ->
     assert fleet.start("b.0") == "j2"
 
 
+def test_a_step_back_that_nobody_notices_allows_no_extra_start(fleet: Fleet) -> None:
+    """The last beat is nine seconds old: 25 seconds back is less than a lease before it, so no data counts as lost."""
+    fleet.policy(rate_total={"limit": 1, "period_ms": 1_000})
+    fleet.jobs("j1", "j2")
+    fleet.beat("a")
+    fleet.bench.advance(9_000)
+    fleet.start("a.0")
+    fleet.bench.advance(-25_000)
+    assert fleet.refused("a.1").blocker == Blocker.RATE_TOTAL
+
+
+@pytest.mark.parametrize("limit", [2, 257], ids=["ring", "buckets"])
+def test_a_step_back_by_more_than_a_period_allows_a_key_no_extra_start(fleet: Fleet, limit: int) -> None:
+    fleet.policy(rate_per_key={"limit": limit, "period_ms": 1_000})
+    fleet.jobs(*(f"j{i}" for i in range(limit + 2)), key="acme")
+    for _ in range(limit):
+        fleet.start("a.0")
+        fleet.finish("a.0")
+    fleet.bench.advance(-5_000)
+    assert fleet.refused("a.0").blocker == Blocker.RATE_PER_KEY
+    fleet.bench.advance(6_010)
+    fleet.start("a.0")
+    fleet.bench.advance(-3_000)
+    fleet.start("a.1")
+
+
 def test_no_rate_no_refusal(fleet: Fleet) -> None:
     fleet.policy()
     fleet.jobs(*(f"j{i}" for i in range(30)))

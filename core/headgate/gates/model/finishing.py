@@ -112,7 +112,9 @@ def _defer(store: Store, finish: Finish, outcome: Deferred) -> None:
             store.gates(finish.queue).lanes.sleep(f"={place.key}", -(-until // 1000))
             asleep = True
         elif not place.is_key and outcome.scope == f"budget/{place.budget}" and place.budget in store.budgets:
-            store.budgets[place.budget].sleep = until
+            budget = store.budgets[place.budget]
+            budget.sleep = max(budget.sleep, until)
             asleep = True
     if not asleep and finish.queue in store.policies:
-        store.policies[finish.queue].sleep = until
+        policy = store.policies[finish.queue]
+        policy.sleep = max(policy.sleep, until)

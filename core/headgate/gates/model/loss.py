@@ -18,13 +18,12 @@ def notice(store: Store, seen: Seen) -> None:
         return
     lost = _is_lost(store, seen, clock)
     if not meta.epoch:
-        meta.epoch = str(store.us)
+        meta.epoch, meta.clock = str(store.us), now
     if lost:
         meta.seq = max(meta.seq, seen.seq) + SEQ_JUMP
-        meta.quarantine_until, meta.full_at = now + LEASE_MS, store.us
+        meta.clock, meta.quarantine_until, meta.full_at = now, now + LEASE_MS, store.us
         if seen.epoch and seen.epoch != meta.epoch:
             meta.lost = seen.epoch
-    meta.clock = now
 
 
 def _is_lost(store: Store, seen: Seen, clock: int) -> bool:
@@ -37,8 +36,15 @@ def _is_lost(store: Store, seen: Seen, clock: int) -> bool:
         return True
     if now < clock - LEASE_MS:
         return True
-    # Nobody renewed for two beats: only leases that lapsed meanwhile can be counted wrongly.
-    return now > clock + 2 * RENEW_MS and any(store.gates(queue).held.lapsed(now) for queue in known_queues(store))
+    return now > clock + 2 * RENEW_MS and _was_cut_off(store)
+
+
+def _was_cut_off(store: Store) -> bool:
+    """Nobody renewed for two beats: only leases that lapsed meanwhile can be counted wrongly."""
+    held = [store.gates(queue).held for queue in known_queues(store)]
+    if not any(leases.ends for leases in held):
+        store.meta.clock = store.now
+    return any(leases.lapsed(store.now) for leases in held)
 
 
 def known_queues(store: Store) -> list[str]:

@@ -10,8 +10,11 @@ from dataclasses import dataclass
 
 from headgate.gates.verbs import WAKE_MS
 
-FUTURE_US = 20_000_000
-"""A start further ahead than this was recorded before the clock was set back: the quarantine stands for it."""
+FUTURE_US = 30_000_000
+"""A start further ahead than this was recorded before the clock was set back: the quarantine stands for it.
+
+A step back is noticed when it goes a lease behind the last beat, and a start is at most two beats ahead of that.
+"""
 BUCKETS = 128
 EXACT_KEYED_LIMIT = 256
 LONGEST_PERIOD_US = 86_400_000_000
@@ -90,13 +93,18 @@ class Buckets:
         if self.counts and self.width != width:  # another period: full up to the last start it knows
             at = max(at, math.ceil((max(self.counts) + 1) * self.width + period))
         elif self.counts:
-            at = max(at, self._full_until(math.floor(us / width), limit, width))
+            at = max(at, self._full_until(self._bucket(us, width), limit, width))
         return at if at > us else 0
+
+    def _bucket(self, us: int, width: float) -> int:
+        """Never before the newest start, unless that is from another clock."""
+        newest = max(self.counts, default=0)
+        return max(math.floor(us / width), newest if newest * width <= us + FUTURE_US else 0)
 
     def _full_until(self, bucket: int, limit: int, width: float) -> int:
         starts = 0
         for index in sorted(self.counts, reverse=True):
-            if abs(index - bucket) > BUCKETS:
+            if not bucket - BUCKETS <= index <= bucket:
                 continue
             starts += self.counts[index]
             if starts >= limit:
@@ -105,11 +113,12 @@ class Buckets:
 
     def record(self, us: int, period: int) -> None:
         width = period / BUCKETS
-        bucket = math.floor(us / width)
-        kept = self.counts.items() if self.width == width else ()
+        if self.width != width:
+            self.counts, self.width = {}, width
+        bucket = self._bucket(us, width)
+        kept = self.counts.items()
         self.counts = {index: n for index, n in kept if bucket - BUCKETS <= index <= bucket}
         self.counts[bucket] = self.counts.get(bucket, 0) + 1
-        self.width = width
         self.forgotten_at = us // 1000 * 1000 + math.ceil((period + width) / 1000) * 1000
 
     def forget_if_due(self, us: int) -> None:
