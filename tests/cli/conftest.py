@@ -12,7 +12,7 @@ from headgate_cli.clock import SystemClock
 from headgate_cli.local.memory_cluster import MemoryCluster
 from headgate_cli.main import main
 
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = 45.0
 Eventually = Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]
 
 

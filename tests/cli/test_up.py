@@ -15,7 +15,7 @@ import rq
 
 pytestmark = [pytest.mark.store, pytest.mark.slow]
 HEADGATE = Path(sys.executable).with_name("headgate")
-DEADLINE_SECONDS = 40.0
+DEADLINE_SECONDS = 60.0
 APP = """
 import os, time
 
