@@ -102,7 +102,7 @@ def test_a_frozen_store_is_unavailable_and_a_late_reply_answers_nothing(
     claim = breakable.claim_of("a.0")
     os.kill(own_server.pid, signal.SIGSTOP)
     try:
-        with pytest.raises(StoreUnavailable):
+        with pytest.raises(StoreUnavailable, match="none within"):
             breakable.door.claim(claim)
     finally:
         os.kill(own_server.pid, signal.SIGCONT)
@@ -110,6 +110,28 @@ def test_a_frozen_store_is_unavailable_and_a_late_reply_answers_nothing(
     assert isinstance(first, Grant), "the tries of before the thaw ran too, and all got this one grant"
     assert first.fence == 1
     assert breakable.client.zcard("rq:hg:q:q:held") == 1
+
+
+def test_an_exception_out_of_a_signal_leaves_no_reply_for_the_next_question(
+    breakable: Play, own_server: StoreServer
+) -> None:
+    """A job's timeout, or a stop, may be raised while the door waits."""
+
+    def raised(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    breakable.policy()
+    breakable.enqueue(1)
+    before = signal.signal(signal.SIGALRM, raised)
+    os.kill(own_server.pid, signal.SIGSTOP)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        with pytest.raises(KeyboardInterrupt):
+            breakable.door.read_document("q")
+    finally:
+        signal.signal(signal.SIGALRM, before)
+        os.kill(own_server.pid, signal.SIGCONT)
+    assert isinstance(breakable.claim("a.0"), Grant)
 
 
 def test_a_slow_script_of_somebody_else_is_waited_for_or_unavailable(breakable: Play) -> None:

@@ -161,6 +161,11 @@ class Ear:
                     return reply
         except (OSError, AttributeError, hiredis.ProtocolError) as fault:
             raise self._broken(fault) from fault
+        except hiredis.ReplyError:
+            raise
+        except BaseException:  # a signal's exception between question and answer
+            self.close()
+            raise
 
     def _receive(self) -> None:
         try:

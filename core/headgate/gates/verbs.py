@@ -138,8 +138,8 @@ class Claim:
 class Grant:
     """One job, started: its leases are held and RQ's started state is written.
 
-    `job` is the job's whole hash as it was queued (bytes, RQ's field names). `places` are the names of the gates' holder sets
-    this execution sits in; `renew`, `seal` and `release` take them back. `more`: work is left, wake another slot
+    `job` is the job's whole hash as it was queued (bytes, RQ's field names). `places` name what it holds beside its
+    queue's place; `finish`, `renew`, `seal` and `release` take them back. `more`: work is left, wake another slot
     (`finish_claim` says so only of keyed queues: a slot that goes on leaves the waking to the ear).
     """
 

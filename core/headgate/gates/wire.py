@@ -66,7 +66,12 @@ class Wire:
                 reply = self._reader.gets()
         except (OSError, ssl.SSLError, hiredis.ProtocolError) as fault:
             self.close()
-            raise StoreUnavailable(f"no reply from the store: {fault or type(fault).__name__}") from fault
+            late = isinstance(fault, BlockingIOError | TimeoutError | ssl.SSLWantReadError)
+            reason = f"none within {self._timeout:g} s" if late else str(fault) or type(fault).__name__
+            raise StoreUnavailable(f"no reply from the store: {reason}") from fault
+        except BaseException:  # a signal's exception between question and answer
+            self.close()
+            raise
         if isinstance(reply, hiredis.ReplyError):
             raise ReplyError(str(reply))
         return reply
