@@ -183,6 +183,15 @@ def test_jobs_without_data_and_stopped_ones_are_dropped_on_the_way(play: Play) -
     assert job_of(next_of(play, "a.0")) == jobs[2].id
 
 
+@pytest.mark.parametrize("limits", [{}, {"per_key": 3}])
+def test_an_id_whose_key_is_no_hash_is_dropped_like_one_without_data(play: Play, limits: dict[str, int]) -> None:
+    play.policy(**limits)
+    play.client.set("rq:job:odd", "x")
+    play.client.rpush("rq:queue:q", "odd")
+    (job,) = play.enqueue(1)
+    assert job_of(next_of(play, "a.0")) == job.id
+
+
 @pytest.mark.parametrize("key", ["two words", "line\nbreak\nk", "b1:x", "=", "-", "ключ", b"\xff\x00raw"])
 def test_a_key_may_be_any_text(play: Play, key: str | bytes) -> None:
     play.budget("ns/b", total=5)

@@ -22,7 +22,7 @@ else
     for _ = 1, 64 do
       if laned then job, key = pick() else job = call('LPOP', P .. ':queue:' .. queue) end
       if not job then break end
-      data = call('HGETALL', P .. ':job:' .. job)
+      data = redis.pcall('HGETALL', P .. ':job:' .. job) -- another type's key counts as a job without data
       local ran, status = false, nil
       timeout, expires, plain_key = nil, false, nil
       for i = 1, #data, 2 do

@@ -8,9 +8,11 @@ local function index(window)
     if known[i] then
       first_seen = first_seen or i
     else
-      local plain = not given[id] and call('HGET', P .. ':job:' .. id, 'headgate_key')
-      keys[i] = given[id] or plain and '=' .. plain or '-'
-      if not given[id] and not plain and call('HEXISTS', P .. ':job:' .. id, 'meta') == 1 then unknown[#unknown + 1] = id end
+      local plain = not given[id] and redis.pcall('HGET', P .. ':job:' .. id, 'headgate_key')
+      keys[i] = given[id] or type(plain) == 'string' and '=' .. plain or '-'
+      if plain == false and redis.pcall('HEXISTS', P .. ':job:' .. id, 'meta') == 1 and not given[id] then
+        unknown[#unknown + 1] = id
+      end
     end
   end
   if #unknown > 0 then return unknown end
