@@ -2,6 +2,7 @@
 VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
+BENCH_STAMP := $(VENV)/.bench-installed
 STORY := deploy/examples/taskforce
 
 .DEFAULT_GOAL := help
@@ -21,6 +22,9 @@ setup: $(STAMP) ## Make the virtual environment from the pinned, hashed requirem
 up: setup ## Run the example on this machine: store, operator loop, workers, producer (Ctrl-C drains)
 	$(VENV)/bin/headgate up $(STORY)/policies --app $(STORY) --before 10 --run "python -m taskforce.producer"
 
+story: setup ## The same evening before and after, nine stock RQ workers and the nine policies, side by side
+	$(PY) -m tests.story.before_and_after
+
 check: setup ## Lint, types, import contracts, generated files, unit tests (under 2 minutes)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -32,6 +36,18 @@ check: setup ## Lint, types, import contracts, generated files, unit tests (unde
 
 test: setup ## Every test, on real stores and a real control plane (builds it the first time)
 	$(PY) -m pytest -q
+
+$(BENCH_STAMP): $(STAMP) requirements/bench.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
+	@touch $@
+
+bench: $(BENCH_STAMP) ## Figures beside RQ, Huey, taskiq and BullMQ, with validity checks, losses included (half an hour)
+	$(PY) -m bench.throughput
+	$(PY) -m bench.rates
+	$(PY) -m bench.latency
+	$(PY) -m bench.memory
+	$(PY) -m bench.keyed
+	$(PY) -m bench.operator
 
 generate: setup ## Write what is generated: CRDs, reference, runbook
 	$(PY) -m headgate.model.schema deploy/crds

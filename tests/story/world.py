@@ -122,6 +122,11 @@ class World:
         events = read(self.record)
         return of(events, *kinds) if kinds else events
 
+    def slots(self) -> int:
+        """Workers in RQ's eyes."""
+        with self.store.client() as client:
+            return int(client.scard("rq:workers"))
+
     def acknowledged(self) -> int:
         """How many enqueues the producer has seen succeed."""
         return self.record.read_bytes().count(b"\nA ") + self.record.read_bytes().startswith(b"A ")
