@@ -222,3 +222,25 @@ async def test_events_tell_each_reason_once(world: Any) -> None:
     assert told.count(("QueuePolicy/emails", "Warning", "BudgetNotFound")) == 1
     assert told.count(("QueuePolicy/emails", "Normal", "InForce")) == 1
     assert "spec.budgetRefs[0].name: there is no Budget mail/provider" in world.cluster.events[0].message
+
+
+async def test_pods_are_listed_only_where_more_renew_than_are_ready(world: Any) -> None:
+    """Thirty policies in one namespace, from nothing to Ready and through a change: no LIST of their pods."""
+    listed: list[str] = []
+    real = world.cluster.list
+
+    async def list_(kind: Any, namespace: str | None = None, labels: Any = None) -> Any:
+        if kind is POD:
+            listed.append(labels["headgate.dev/queue-policy"])
+        return await real(kind, namespace, labels)
+
+    world.cluster.list = list_
+    for number in range(30):
+        await world.put(f"emails-{number}")
+    await world.settle(prime=True)
+    await world.put("emails-7", concurrency={"total": 1})
+    await world.settle()
+    assert listed == []
+    world.store.renew("old", "emails-7", 1)
+    await world.settle()
+    assert set(listed) == {"emails-7"}

@@ -117,7 +117,7 @@ class Policies:
     async def _seen(self, facts: Facts, done: Done) -> Seen:
         deployment = done.live.get(DEPLOYMENT)
         pods: list[Manifest] | None = None
-        if deployment and not _plain(facts, deployment):
+        if deployment and _more_renew_than_are_ready(facts, deployment):
             pods = await self._cluster.list(POD, facts.key.namespace, selector_labels(facts.key.name))
         return Seen(deployment, pods, self._children.fighting(done.live), self._clock.monotonic())
 
@@ -143,10 +143,11 @@ def _appointments(facts: Facts, done: Done) -> list[float]:
     return times
 
 
-def _plain(facts: Facts, deployment: Manifest) -> bool:
-    """Nothing suggests that the pods are others than the instances that renew: then they need not be listed."""
-    wanted, found = deployment["spec"].get("replicas", 1), deployment.get("status", {})
+def _more_renew_than_are_ready(facts: Facts, deployment: Manifest) -> bool:
+    """Then some of them are stopped and finish their jobs: only a list of the pods tells which.
+
+    Otherwise the numbers suffice. A LIST for every policy would be a square of their number.
+    """
     queue = facts.picture.queue(facts.policy.queue) if facts.policy else None
     renewing = len({instance.pod for instance in queue.instances}) if queue else 0
-    counts = [found.get(name, 0) for name in ("replicas", "updatedReplicas", "readyReplicas")]
-    return all(count == wanted for count in (*counts, renewing))
+    return renewing > int(deployment.get("status", {}).get("readyReplicas", 0))
