@@ -211,3 +211,13 @@ def test_a_key_may_be_any_text(play: Play, key: str | bytes) -> None:
     assert isinstance(play.cycle("a.0")[1], Grant)
     assert play.finish("a.0", Returned()) == "ok"
     assert play.client.hlen("rq:hg:q:q:keys") == 0
+
+
+def test_a_job_that_somebody_else_took_from_the_list_is_not_started_again(play: Play) -> None:
+    """A stock worker on the same queue pops what our index still knows."""
+    play.policy(per_key=3)
+    jobs = play.enqueue(3, key="x")
+    assert job_of(next_of(play, "a.0")) == jobs[0].id
+    assert play.client.lpop("rq:queue:q") == jobs[1].id.encode()
+    assert job_of(next_of(play, "a.1")) == jobs[2].id
+    assert play.claim("a.2") == Empty(0)
