@@ -1,0 +1,196 @@
+"""What happened, as producers and workers saw it: an account of its own, against which every answer is judged.
+
+It never reads how gates count. Leases are judged on the store's clock, rates on time as it really passed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from headgate.gates.verbs import LEASE_MS, SEAL_MS, Finished, Grant
+from headgate.model.documents import BudgetDocument, QueueDocument, RateDocument
+
+
+class BrokenPromiseError(AssertionError):
+    """An invariant (I1, I2, ...) does not hold."""
+
+
+def promise(holds: bool, invariant: str, what: str) -> None:
+    if not holds:
+        raise BrokenPromiseError(f"{invariant}: {what}")
+
+
+@dataclass(slots=True)
+class Execution:
+    """One grant. `lease_end` (ms) as its worker knows it; `alive`: its process runs; `lost`: reaped or granted anew."""
+
+    job_id: str
+    execution: str
+    queue: str
+    key: str | None
+    slot: str
+    fence: int
+    budgets: dict[str, int]
+    lease_end: int
+    alive: bool = True
+    ended: bool = False
+    lost: bool = False
+
+    def runs(self, now: int) -> bool:
+        """It executes user code under a lease that its worker believes in."""
+        return self.alive and not self.ended and not self.lost and self.lease_end > now
+
+
+@dataclass(slots=True)
+class Account:
+    """One job as its producer and its workers know it. `excuses`: losses of data, after each it may end again."""
+
+    queue: str
+    key: str | None
+    acks: int = 0
+    excuses: int = 0
+
+
+@dataclass
+class History:
+    policies: dict[str, QueueDocument] = field(default_factory=dict)
+    budgets: dict[str, BudgetDocument] = field(default_factory=dict)
+    jobs: dict[str, Account] = field(default_factory=dict)
+    executions: dict[str, Execution] = field(default_factory=dict)
+    starts: list[tuple[int, Execution]] = field(default_factory=list)
+    """(really passed ms, execution)."""
+    rated_since: dict[str, int] = field(default_factory=dict)
+    """Queue or budget -> when its rate came into force and has been since (really passed ms)."""
+    passed: int = 0
+    last_loss: int = -(10**9)
+    """When (really passed ms) the store last lost data."""
+    last_fault: int = -(10**9)
+    """When it last lost data, was away, or had its clock set back."""
+    last_fence: int = 0
+
+    # ---- what is declared ----
+
+    def declare(self, document: QueueDocument | BudgetDocument) -> None:
+        if isinstance(document, QueueDocument):
+            self.policies[document.queue] = document
+            self._rated(f"queue/{document.queue}", document.rate_total)
+            self._rated(f"key/{document.queue}", document.rate_per_key)
+            self._rated(f"worker/{document.queue}", document.rate_per_worker)
+        else:
+            self.budgets[document.name] = document
+            self._rated(f"budget/{document.name}", document.rate)
+
+    def _rated(self, name: str, rate: RateDocument | None) -> None:
+        if rate is None:
+            self.rated_since.pop(name, None)
+        else:
+            self.rated_since.setdefault(name, self.passed)
+
+    # ---- what happens ----
+
+    def pass_time(self, ms: int) -> None:
+        self.passed += ms
+
+    def lose_data(self, known_jobs: set[str]) -> None:
+        """Everything may have to run and be acknowledged once more; what is unknown now was never enqueued."""
+        self.last_loss = self.last_fault = self.passed
+        self.jobs = {job_id: job for job_id, job in self.jobs.items() if job_id in known_jobs}
+        for job in self.jobs.values():
+            job.excuses += 1
+
+    def granted(self, grant: Grant, queue: str, slot: str, now: int) -> Execution:
+        job = self.jobs[grant.job_id]
+        document = self.policies[queue]
+        shares = {share.name: share.weight for share in document.budgets}
+        lease_end = now + LEASE_MS
+        started = Execution(grant.job_id, grant.execution, queue, job.key, slot, grant.fence, shares, lease_end)
+        self._judge_start(started, document, now)
+        promise(grant.fence > self.last_fence, "I11", f"fence {grant.fence} after {self.last_fence}")
+        self.last_fence = grant.fence
+        promise(job.acks <= job.excuses, "I4", f"{grant.job_id} starts after it was acknowledged")
+        for other in self.executions.values():
+            if other.job_id == grant.job_id:
+                promise(not other.runs(now), "I4", f"{grant.job_id} starts while {other.execution} runs it")
+                other.lost = True
+        self.executions[grant.execution] = started
+        self.starts.append((self.passed, started))
+        self._judge_rates(started, document)
+        return started
+
+    def renewed(self, execution: Execution, now: int) -> None:
+        if not execution.runs(now) and not execution.ended:
+            promise(not execution.lost, "I11", f"{execution.execution} was lost and is kept")
+            execution.lost = True
+            self._judge_start(execution, self.policies[execution.queue], now)
+            execution.lost = False
+        execution.lease_end = max(execution.lease_end, now + LEASE_MS)
+
+    def sealed(self, execution: Execution, now: int) -> None:
+        execution.lease_end = max(execution.lease_end, now + SEAL_MS)
+
+    def ended(self, execution: Execution, finished: Finished, now: int, *, acknowledged: bool) -> None:
+        """`acknowledged`: the job is done in the producer's eyes, if this is OK."""
+        if finished is Finished.GONE:
+            promise(not execution.runs(now) or self.recent_loss(), "I11", f"{execution.execution} refused in time")
+        else:
+            promise(not execution.lost or self.recent_loss(), "I11", f"{execution.execution} was lost but is heard")
+            if acknowledged:
+                self.acknowledged(execution.job_id)
+        execution.ended = True
+
+    def acknowledged(self, job_id: str) -> None:
+        """It is finished, failed or dead, and will not run again."""
+        if job_id in self.jobs:
+            job = self.jobs[job_id]
+            job.acks += 1
+            promise(job.acks <= 1 + job.excuses, "I4", f"{job_id} acknowledged {job.acks} times")
+
+    def reaped(self, execution_id: str, now: int) -> None:
+        """Somebody was told that this execution is lost."""
+        execution = self.executions.get(execution_id)
+        if execution is not None:
+            promise(not execution.runs(now) or self.recent_loss(), "I4", f"{execution_id} reaped under its lease")
+            execution.lost = True
+
+    def recent_loss(self) -> bool:
+        """What the store knows may still be older than what happened."""
+        return self.passed - self.last_loss <= LEASE_MS + SEAL_MS
+
+    # ---- I1, I2 ----
+
+    def running(self, now: int) -> list[Execution]:
+        return [execution for execution in self.executions.values() if execution.runs(now)]
+
+    def _judge_start(self, started: Execution, document: QueueDocument, now: int) -> None:
+        running = self.running(now)
+        own = [other for other in running if other.queue == started.queue]
+        if document.total:
+            promise(len(own) < document.total, "I1", f"start {len(own) + 1} of {started.queue}, total {document.total}")
+        if document.per_key and started.key is not None:
+            held = sum(other.key == started.key for other in own)
+            promise(held < document.per_key, "I1", f"start {held + 1} of key {started.key}, perKey {document.per_key}")
+        for name, weight in started.budgets.items():
+            total = self.budgets[name].total
+            used = sum(other.budgets.get(name, 0) for other in running)
+            promise(not total or used + weight <= total, "I1", f"{used} + {weight} places of {name}, total {total}")
+
+    def _judge_rates(self, started: Execution, document: QueueDocument) -> None:
+        own = [(at, 1) for at, one in self.starts if one.queue == started.queue]
+        self._judge_window(f"queue/{started.queue}", own, document.rate_total)
+        pod = started.slot.rpartition(".")[0]
+        mine = [(at, 1) for at, one in self.starts if one.slot.rpartition(".")[0] == pod]
+        self._judge_window(f"worker/{started.queue}", mine, document.rate_per_worker)
+        if started.key is not None:
+            keyed = [(at, 1) for at, one in self.starts if (one.queue, one.key) == (started.queue, started.key)]
+            self._judge_window(f"key/{started.queue}", keyed, document.rate_per_key)
+        for name in started.budgets:
+            shared = [(at, one.budgets[name]) for at, one in self.starts if name in one.budgets]
+            self._judge_window(f"budget/{name}", shared, self.budgets[name].rate)
+
+    def _judge_window(self, name: str, starts: list[tuple[int, int]], rate: RateDocument | None) -> None:
+        """The window that ends now. Starts before the rate came into force were not counted by anybody."""
+        if rate is None:
+            return
+        begin = max(self.passed - rate.period_ms, self.rated_since.get(name, 0) - 1)
+        inside = sum(weight for at, weight in starts if at > begin)
+        promise(inside <= rate.limit, "I2", f"{inside} starts of {name} in {rate.period_ms} ms, limit {rate.limit}")
