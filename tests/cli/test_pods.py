@@ -289,6 +289,32 @@ async def test_who_ignores_term_is_killed_after_the_grace_with_its_whole_group(
     await eventually(nobody_is_left)
 
 
+async def test_a_program_that_does_not_exist_is_named_and_tried_again(node: Node, eventually: Eventually) -> None:
+    await node.create(pod(command=["no-such-program"]))
+
+    async def it_was_tried_twice() -> bool:
+        return node.said().count("no-such-program cannot be started: No such file or directory") >= 2
+
+    await eventually(it_was_tried_twice)
+    assert (await node.container())["lastState"]["terminated"]["exitCode"] == 126
+
+
+async def test_a_folder_that_went_away_is_no_end_of_the_pod(node: Node, eventually: Eventually, tmp_path: Path) -> None:
+    moved = tmp_path.with_name("moved-away")
+    os.rename(tmp_path, moved)
+    await node.create(pod(command=["sh", "-c", "echo up; sleep 60"]))
+
+    async def it_says_so() -> bool:
+        return any(line.startswith("cannot be started: ") for line in node.said())
+
+    async def it_is_up() -> bool:
+        return "up" in node.said()
+
+    await eventually(it_says_so)
+    os.rename(moved, tmp_path)
+    await eventually(it_is_up)
+
+
 async def test_a_pod_that_vanished_is_ended_too(node: Node, eventually: Eventually) -> None:
     await node.create(pod(command=["sh", "-c", "echo $$$$; exec sleep 60"]))
 
@@ -327,7 +353,7 @@ async def test_what_a_pod_needs_may_come_later(node: Node, eventually: Eventuall
 
     async def it_waits() -> bool:
         waiting = (await node.container()).get("state", {}).get("waiting", {})
-        return waiting.get("message") == "Secret local/store does not exist"
+        return str(waiting.get("message")).startswith("Secret local/store does not exist: create it")
 
     async def it_is_up() -> bool:
         return "up" in node.said()

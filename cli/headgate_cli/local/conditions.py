@@ -7,8 +7,8 @@ from collections.abc import Callable
 from headgate.control.ports import BUDGET, QUEUE_POLICY, Kind, Manifest
 from headgate_cli.local.memory_cluster import EventType, MemoryCluster
 
-PASSING = frozenset({"PartiallyAcknowledged", "Progressing", "NotReconciled", "NoInstances", "Unavailable"})
-"""Reasons of a normal start or rollout."""
+PASSING = frozenset({"PartiallyAcknowledged", "Progressing", "NotReconciled", "NoInstances", "Unavailable", "Shadow"})
+"""Reasons of a normal start or rollout, and of what somebody wished."""
 
 
 class ConditionTeller:
@@ -30,13 +30,13 @@ class ConditionTeller:
             conditions = []
         elif kind == QUEUE_POLICY:
             self._ready[name] = any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)
+        accepted = not any(item["type"] == "Accepted" and item["status"] == "False" for item in conditions)
         for condition in conditions:
-            self._tell(kind, name, condition)
+            self._tell(kind, name, condition, _is_wrong(condition, accepted))
         self._tell_ready()
 
-    def _tell(self, kind: Kind, name: str, condition: Manifest) -> None:
+    def _tell(self, kind: Kind, name: str, condition: Manifest, wrong: bool) -> None:
         key = (kind.kind, name, condition["type"])
-        wrong = _is_wrong(condition)
         sentence = f"{kind.kind} {name}: {condition['reason']}: {condition['message']}" if wrong else ""
         if sentence and sentence != self._told.get(key):
             self._warn(sentence)
@@ -52,8 +52,11 @@ class ConditionTeller:
         self._all_ready = all_ready
 
 
-def _is_wrong(condition: Manifest) -> bool:
-    if condition["type"] == "Degraded":
-        return bool(condition["status"] == "True")
-    bad = condition["type"] in ("Accepted", "Enforced") and condition["status"] != "True"
-    return bad and condition["reason"] not in PASSING and condition["reason"] != "Shadow"
+def _is_wrong(condition: Manifest, accepted: bool) -> bool:
+    """What was not accepted is not enforced either: that goes without saying."""
+    type_, status, reason = condition["type"], condition["status"], condition["reason"]
+    if type_ == "Degraded":
+        return bool(status == "True")
+    if type_ == "Enforced" and not accepted:
+        return False
+    return type_ in ("Accepted", "Enforced") and status != "True" and reason not in PASSING

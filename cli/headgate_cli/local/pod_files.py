@@ -86,7 +86,7 @@ async def _data(
 ) -> Mapping[str, bytes]:
     found = await source.data(kind, namespace, name)
     if found is None and not optional:
-        raise NotThereYet(f"{kind} {namespace}/{name} does not exist")
+        raise NotThereYet(f"{kind} {namespace}/{name} does not exist: create it (headgate up: beside the policies)")
     return found or {}
 
 

@@ -12,6 +12,7 @@ from headgate.control.ports import Manifest
 from headgate.errors import ClusterError, Conflict, InvalidInput, Rejected
 from headgate_cli.local import supported
 from headgate_cli.local.addresses import free_address
+from headgate_cli.local.child import CANNOT_START
 from headgate_cli.local.container_run import ContainerRun, Ending, Machine
 from headgate_cli.local.pod_files import DataSource, Launch, NotThereYet, prepare
 from headgate_cli.local.pod_status import ContainerState, Ended, pod_status
@@ -124,7 +125,11 @@ class PodRun:
         self._state.started_at, self._state.waiting = started_at, None
         self._changed.set()
         self._current = run
-        code = await run.run(self._ending)
+        try:
+            code = await run.run(self._ending)
+        except OSError as error:  # no process could be started: too many of them, or the folder is gone
+            self._machine.say(self.name, f"cannot be started: {error}")
+            code = CANNOT_START
         if run.complaint:
             await self._tell("Unhealthy", run.complaint)
         ended = Ended(code, started_at, self._machine.clock.now())
