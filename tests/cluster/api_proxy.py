@@ -5,6 +5,7 @@ It runs in a thread of its own, because tests block.
 """
 
 import asyncio
+import contextlib
 import ssl
 import threading
 import time
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from aiohttp import ClientSession, TCPConnector, web
+from aiohttp import ClientConnectionResetError, ClientSession, TCPConnector, web
 
 PASSED_ON = ("Authorization", "Content-Type", "Accept", "User-Agent")
 
@@ -52,6 +53,7 @@ class ApiProxy:
         self._server = server
         self._certificate = certificate
         self._writes = 0
+        self._session: ClientSession
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._stopping = asyncio.Event()
@@ -74,7 +76,7 @@ class ApiProxy:
         connector = TCPConnector(limit=0, ssl=ssl.create_default_context(cafile=str(self._certificate)))
         async with ClientSession(connector=connector, auto_decompress=False) as session:
             app = web.Application(client_max_size=8 << 20)
-            app["session"] = session
+            self._session = session
             app.router.add_route("*", "/{path:.*}", self._handle)
             runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
             await runner.setup()
@@ -92,9 +94,10 @@ class ApiProxy:
         if lie:
             return web.Response(status=lie[0], body=lie[1], content_type="application/json")
         headers = {name: asked.headers[name] for name in PASSED_ON if name in asked.headers}
-        session: ClientSession = asked.app["session"]
         url = f"{self._server}{asked.raw_path}"
-        async with session.request(asked.method, url, headers=headers, data=await asked.read()) as answered:
+        async with self._session.request(
+            asked.method, url, headers=headers, data=await asked.read() or None
+        ) as answered:
             response = web.StreamResponse(status=answered.status)
             for name in ("Content-Type", "Retry-After"):
                 if name in answered.headers:
@@ -103,9 +106,10 @@ class ApiProxy:
                 self._writes += 1
                 if self.on_write:
                     self.on_write(request, self._writes)
-            await response.prepare(asked)
-            async for chunk in answered.content.iter_any():
-                await response.write(chunk)
+            with contextlib.suppress(ClientConnectionResetError):  # the client is gone, killed perhaps
+                await response.prepare(asked)
+                async for chunk in answered.content.iter_any():
+                    await response.write(chunk)
             return response
 
 

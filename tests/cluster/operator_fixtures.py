@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
+from headgate.control.ports import KINDS
 from headgate.gates.door import Door
 from headgate.gates.verbs import StoreState
 from headgate.model.documents import QueueDocument
+from headgate_operator.cluster import path_of
 
 from .api_proxy import ApiProxy, api_proxy
 from .control_plane import ControlPlane, ControlPlaneError
@@ -19,6 +21,7 @@ from .operator_process import ACCOUNT, NAMESPACE, OperatorProcess, until
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/headgate-operator"
+KIND = {kind.kind.lower(): kind for kind in KINDS}
 CHILDREN = ("deployment", "poddisruptionbudget", "networkpolicy", "serviceaccount")
 
 
@@ -43,13 +46,13 @@ class World:
 
     def get(self, resource: str) -> dict[str, Any] | None:
         """`kind/name` as stored, None when there is none."""
+        kind, name = resource.split("/")
         try:
-            found: dict[str, Any] = json.loads(self.kubectl("get", resource, "-o", "json"))
+            return self.control_plane.request("GET", path_of(KIND[kind], self.namespace, name))
         except ControlPlaneError as error:
-            if "not found" in str(error):
+            if error.status == 404:
                 return None
             raise
-        return found
 
     def status(self, policy: str) -> dict[str, Any]:
         return (self.get(f"queuepolicy/{policy}") or {}).get("status", {})
@@ -92,14 +95,14 @@ class World:
             f"{kind}/{item['metadata']['name']}": _lasting(item) for kind in CHILDREN for item in self._all(kind)
         }
         with contextlib.closing(Door(self.store_url)) as door:
-            owners = {field: owner.name for field, owner in door.inspect().owners.items()}
-            queues = sorted(door.inspect().queues)
-            documents = {queue: door.read_document(queue) for queue in queues}
+            state = door.inspect()
+            owners = {field: owner.name for field, owner in state.owners.items()}
+            documents = {queue: door.read_document(queue) for queue in sorted(state.queues)}
         statuses = {item["metadata"]["name"]: _judgement(item) for item in self._all("queuepolicy")}
         return {"children": children, "owners": owners, "documents": _numbers(documents), "statuses": statuses}
 
     def _all(self, kind: str) -> list[dict[str, Any]]:
-        items: list[dict[str, Any]] = json.loads(self.kubectl("get", kind, "-o", "json"))["items"]
+        items = self.control_plane.request("GET", path_of(KIND[kind], self.namespace))["items"]
         return [item for item in items if item["metadata"]["name"] != "default"]
 
 

@@ -1,6 +1,7 @@
 """What others change or delete is put right; what is not ours is left alone; /scale is the way to more workers."""
 
 import json
+from collections.abc import Callable
 
 import pytest
 
@@ -90,7 +91,11 @@ def test_what_is_no_longer_wanted_is_pruned_and_comes_back(emails: World) -> Non
     until(lambda: emails.get("serviceaccount/emails-worker"), "our account is back", 5)
 
 
-def test_a_foreign_deployment_that_has_our_name_is_left_alone(world: World, operator: OperatorProcess) -> None:
+def test_a_foreign_deployment_that_has_our_name_is_left_alone(
+    world: World, new_operator: Callable[..., OperatorProcess]
+) -> None:
+    """Nobody watches what is not ours: that it is gone is seen by a resync."""
+    new_operator(HEADGATE_RESYNC_SECONDS="2").start()
     world.kubectl("create", "deployment", "emails-worker", "--image=theirs:1")
     world.apply(policy("emails", concurrency={"total": 3}))
     world.await_condition("queuepolicy/emails", "WorkersReady", "False", "NotOwned")
