@@ -13,14 +13,14 @@ import tempfile
 import time
 from pathlib import Path
 
+from rq import Queue
+
 from bench.harness import report
 from bench.harness.fleet import Fleet
 from bench.harness.ratios import interleaved
 from bench.peers import rq_format
-from rq import Queue
-from tests.recorder.history import clock
-
 from headgate.model.documents import QueueDocument
+from tests.recorder.history import clock
 
 WARM = 20
 STAMP = "bench.apps.stamped.stamp"

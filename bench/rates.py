@@ -18,11 +18,10 @@ from pathlib import Path
 from bench.harness import report
 from bench.harness.fleet import Fleet
 from bench.peers import rq_format
+from headgate.model.documents import QueueDocument, RateDocument
 from tests.processes import worker
 from tests.recorder import windows
 from tests.recorder.grants import Grants
-
-from headgate.model.documents import QueueDocument, RateDocument
 
 GOAL = 0.99
 LOOSE = RateDocument(limit=10_000, period_ms=100)

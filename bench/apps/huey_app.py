@@ -2,8 +2,9 @@
 
 import os
 
-from bench.apps import jobs
 from huey import RedisHuey
+
+from bench.apps import jobs
 
 huey = RedisHuey("bench", url=os.environ["BENCH_STORE_URL"])
 noop = huey.task()(jobs.noop)

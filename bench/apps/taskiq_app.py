@@ -3,8 +3,9 @@
 import os
 
 import redis.asyncio
-from bench.apps import jobs
 from taskiq_redis import ListQueueBroker, RedisStreamBroker
+
+from bench.apps import jobs
 
 URL = os.environ["BENCH_STORE_URL"]
 streams = RedisStreamBroker(URL)

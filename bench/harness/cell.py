@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import redis
+
 from bench.harness.ledger import Ledger
 from bench.peers.peer import Peer, Running
 from tests.processes import tree

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from bench.peers import rq_format
 from bench.peers.peer import Running, environment
-from tests.processes import worker
-
 from headgate.model.documents import BudgetDocument, BudgetShare, Document, QueueDocument, RateDocument
+from tests.processes import worker
 
 if TYPE_CHECKING:
     from bench.harness.cell import Load
