@@ -31,6 +31,16 @@ def test_plain_jobs_run(bench: Bench) -> None:
     assert "Traceback" not in worker.text()
 
 
+def test_arrivals_are_heard_while_another_slot_works(bench: Bench) -> None:
+    bench.publish()
+    bench.ready()
+    long = bench.queue.enqueue(T + "sleep", 3)
+    wait_for(lambda: long.get_status(refresh=True) == "started", "the long job starts")
+    short = bench.queue.enqueue(T + "add", 1)
+    bench.ended(short)
+    assert long.get_status(refresh=True) == "started"
+
+
 def test_what_rq_stores_of_a_success(bench: Bench) -> None:
     bench.publish()
     worker = bench.ready()

@@ -40,7 +40,7 @@ class Waiting:
             self.refused[message["blocker"]] += 1
         if why == "empty":
             self._for_arrivals(slot, message["length"])
-        elif why == "wait" and message["blocker"] in KEYED and not self.armed:
+        elif _wants_arrivals(message):
             self._for_arrivals(slot, -1)
         if why == "wait" and message["blocker"] == "store.full":
             self._at(time.monotonic() + FULL_SECONDS)
@@ -50,15 +50,25 @@ class Waiting:
             self._at(self._monotonic(message["until"]))
 
     def arrived(self) -> None:
-        """The queue changed. The track is spent; the slot that finds nothing arms it again."""
+        """The queue changed and the track is spent: wake as many as there is work for, and keep listening for the rest.
+
+        A claim is a change too. So with several idle slots the length is asked first, or each job would wake two.
+        """
         self.armed = False
-        self.wake_one()
+        idle = [slot for slot in self._idle() if _wants_arrivals(slot.waiting)]
+        length: int | None = 1
+        if len(idle) > 1:
+            length = self.arm()
+            self.armed = length is not None
+        for slot in reversed(idle[-length:] if length else []):
+            self.slots.tell(slot)
+        self._count()
 
     def wake_one(self) -> None:
         """The slot that became idle last is woken: it is the warmest."""
-        waiting = [slot for slot in self.slots.alive() if slot.waiting is not None and not slot.leaving]
-        if waiting:
-            self.slots.tell(waiting[-1])
+        idle = self._idle()
+        if idle:
+            self.slots.tell(idle[-1])
             self._count()
 
     def wake_all(self) -> None:
@@ -66,6 +76,9 @@ class Waiting:
             if slot.waiting is not None:
                 self.slots.tell(slot)
         self._count()
+
+    def _idle(self) -> list[Slot]:
+        return [slot for slot in self.slots.alive() if slot.waiting is not None and not slot.leaving]
 
     def _for_arrivals(self, slot: Slot, seen: int) -> None:
         """Track the queue; what came between the claim and the track is fetched at once."""
@@ -97,3 +110,10 @@ class Waiting:
 
     def _count(self) -> None:
         self.words[WorkerWord.IDLE_SLOTS] = sum(slot.waiting is not None for slot in self.slots)
+
+
+def _wants_arrivals(message: Message | None) -> bool:
+    """Would a new job help this slot? Not while a gate of the whole queue is shut."""
+    if message is None:
+        return False
+    return message.get("why") == "empty" or (message.get("why") == "wait" and message["blocker"] in KEYED)
