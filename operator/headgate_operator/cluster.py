@@ -31,6 +31,9 @@ LONGEST_PAUSE_SECONDS = 60.0
 REFUSALS = frozenset({400, 403, 422})
 """Repeating the same request cannot help: malformed, forbidden (RBAC, quota, admission) or invalid."""
 
+WRONG_TYPE = ("failed to create typed patch object", "unable to convert unstructured object")
+"""A value of the wrong type in an apply patch is a 500 to the server, though only the patch can be changed."""
+
 
 class NotFound(ClusterError):
     """404: the object is not there, or its kind or namespace is not."""
@@ -162,8 +165,7 @@ def _kind_of_failure(status: int, text: str) -> Callable[[str], ClusterError]:
         return NotFound
     if status == 409:
         return Conflict
-    # A field of the wrong type in an apply patch is a 500 in the server's eyes, though only the patch can be changed.
-    if status in REFUSALS or (status == 500 and "failed to create typed patch object" in text):
+    if status in REFUSALS or (status == 500 and any(words in text for words in WRONG_TYPE)):
         return Rejected
     return ClusterError
 
