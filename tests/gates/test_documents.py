@@ -259,3 +259,15 @@ def test_a_dead_workers_job_on_an_unpublished_queue_is_put_back_and_the_keys_go(
     assert (lost.queue, lost.fate) == ("q", "requeued")
     assert play.client.llen("rq:queue:q") == 1
     assert not [key for key in play.own_keys() if ":q:q:" in key or key.endswith("draining")]
+
+
+def test_a_budget_that_is_gone_stays_gone_while_its_jobs_run_on(play: Play) -> None:
+    play.budget("ns/b", total=2)
+    play.policy(budgets=(BudgetShare(name="ns/b"),))
+    play.enqueue(1)
+    play.beat("a"), play.claim("a.0")
+    assert play.door.unpublish("budget", "ns/b", Owner("ns/b", "uid-ns/b", 1))
+    assert set(play.beat("a").kept.values()) == {"kept"}
+    assert play.door.seal(play.holding("a.0"))
+    assert play.finish("a.0") == "ok"
+    assert not [key for key in play.own_keys() if ":b:ns/b" in key]
