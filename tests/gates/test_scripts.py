@@ -1,9 +1,11 @@
 """The scripts as texts, and how many store commands each verb costs."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 
 import pytest
+import redis
 
 from headgate.gates.scripts import VERBS, assemble, scripts
 from headgate.gates.verbs import Grant, Returned
@@ -108,3 +110,19 @@ def test_commands_per_verb_with_every_gate_on(valkey_url: str) -> None:
         "release": 9,
     }
     play.close()
+
+
+def test_the_scripts_calendar_is_the_worlds(store_url: str) -> None:
+    """RQ's ISO form of seconds around every edge of the calendar that a worker will see."""
+    part = (LUA / "lib" / "iso.lua").read_text()
+    text = "local sec, micros, time = tonumber(ARGV[1]), '000042', { ARGV[1] }\n" + part + "\nreturn { iso, stamp }"
+    edges = [datetime(year, month, 1, tzinfo=UTC) for year in (2000, 2026, 2028, 2100, 2400) for month in range(1, 13)]
+    with redis.Redis.from_url(store_url) as client:
+        run = client.register_script(text)
+        for edge in edges:
+            for seconds in (-86_400, -1, 0, 59, 3_599, 43_201, 28 * 86_400, 30 * 86_400):
+                at = edge + timedelta(seconds=seconds)
+                epoch = int(at.timestamp())
+                iso, stamp = run(args=[epoch])
+                assert iso.decode() == at.strftime("%Y-%m-%dT%H:%M:%S.000042Z")
+                assert stamp.decode() == f"{epoch}.000042"
