@@ -20,7 +20,8 @@ from tests.processes import tree, worker
 from tests.processes.store import Store
 from tests.recorder.history import Event, Kind, Writer, of, parse, read
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "deploy" / "examples" / "taskforce"
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLE = ROOT / "deploy" / "examples" / "taskforce"
 PROGRAMS = Path(sys.executable).parent
 QUEUES = ("campaigns", "follow-ups", "emails", "snoozed", "sync", "imports", "exports", "analytics", "webhooks")
 STOP_SECONDS = 30.0
@@ -62,10 +63,11 @@ class World:
         command = [str(PROGRAMS / "headgate"), "publish", str(policies), "--store", self.store.url]
         subprocess.run(command, check=True, capture_output=True)
 
-    def serve(self, queue: str, **more: str) -> None:
-        """A headgate-worker for one queue, instead of the one there was."""
+    def serve(self, queue: str, *, name: str = "", url: str = "", **more: str) -> None:
+        """A headgate-worker for one queue, instead of the one of this name that there was."""
         env = {"HEADGATE_PRELOAD": "taskforce.tasks", **self._env, **more}
-        self._work(queue, [str(worker.WORKER)], worker.environment(self.store.url, queue, paths=[EXAMPLE], more=env))
+        complete = worker.environment(url or self.store.url, queue, paths=[EXAMPLE, ROOT], more=env)
+        self._work(name or queue, [str(worker.WORKER)], complete)
 
     def serve_by_rq(self, queue: str, processes: int) -> None:
         """Stock RQ: a pool of forking workers, and its scheduler."""
@@ -73,11 +75,11 @@ class World:
         env = {**os.environ, **self._env, "PYTHONPATH": str(EXAMPLE)}
         self._work(queue, command, env)
 
-    def _work(self, queue: str, command: Sequence[str], env: Mapping[str, str]) -> None:
-        if queue in self.workers:
-            tree.end(self.workers[queue].pid)
-            self.workers[queue].wait()
-        self.workers[queue] = self._start(f"worker-{queue}", command, env)
+    def _work(self, name: str, command: Sequence[str], env: Mapping[str, str]) -> None:
+        if name in self.workers:
+            tree.end(self.workers[name].pid)
+            self.workers[name].wait()
+        self.workers[name] = self._start(f"worker-{name}", command, env)
 
     # ---- who asks ----
 
