@@ -14,19 +14,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from aiohttp import ClientConnectionResetError, ClientSession, TCPConnector, web
+from aiohttp import ClientConnectionError, ClientResponse, ClientSession, TCPConnector, web
 
 PASSED_ON = ("Authorization", "Content-Type", "Accept", "User-Agent")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Request:
-    """`at`: monotonic seconds of its arrival. `path` has no query. `query` as sent."""
+    """`at`: monotonic seconds of its arrival. `path` has no query. `status`: of the answer, 0 before it."""
 
     at: float
     method: str
     path: str
     query: dict[str, str]
+    status: int = 0
 
     @property
     def writes(self) -> bool:
@@ -42,13 +43,16 @@ class ApiProxy:
     """`url`: where the client connects. `requests`: what it asked, in order of arrival.
 
     `on_write(request, number)` is called when the API server has done the `number`-th write (1, 2, ...; Leases are not
-    counted) and before the client hears of it. `answer(request)` may give (status, body) instead of asking the server.
+    counted) and before the client hears of it. `answer(request)` may give (status, body) instead of asking the server,
+    with the header Retry-After when `retry_after` is set.
     """
 
     def __init__(self, server: str, certificate: Path) -> None:
         self.requests: list[Request] = []
         self.on_write: Callable[[Request, int], None] | None = None
         self.answer: Callable[[Request], tuple[int, bytes] | None] | None = None
+        self.retry_after = ""
+        self._streams: set[ClientResponse] = set()
         self.url = ""
         self._server = server
         self._certificate = certificate
@@ -72,6 +76,10 @@ class ApiProxy:
     def count_writes_from_here(self) -> None:
         self._writes = 0
 
+    def drop_streams(self) -> None:
+        """End all watches that are open now."""
+        self._loop.call_soon_threadsafe(lambda: [each.close() for each in list(self._streams)])
+
     async def _run(self) -> None:
         connector = TCPConnector(limit=0, ssl=ssl.create_default_context(cafile=str(self._certificate)))
         async with ClientSession(connector=connector, auto_decompress=False) as session:
@@ -92,12 +100,14 @@ class ApiProxy:
         self.requests.append(request)
         lie = self.answer(request) if self.answer else None
         if lie:
-            return web.Response(status=lie[0], body=lie[1], content_type="application/json")
+            told = {"Retry-After": self.retry_after} if self.retry_after else {}
+            return web.Response(status=lie[0], body=lie[1], headers=told, content_type="application/json")
         headers = {name: asked.headers[name] for name in PASSED_ON if name in asked.headers}
         url = f"{self._server}{asked.raw_path}"
         async with self._session.request(
             asked.method, url, headers=headers, data=await asked.read() or None
         ) as answered:
+            request.status = answered.status
             response = web.StreamResponse(status=answered.status)
             for name in ("Content-Type", "Retry-After"):
                 if name in answered.headers:
@@ -106,10 +116,12 @@ class ApiProxy:
                 self._writes += 1
                 if self.on_write:
                     self.on_write(request, self._writes)
-            with contextlib.suppress(ClientConnectionResetError):  # the client is gone, killed perhaps
+            with contextlib.suppress(ClientConnectionError):  # the client was killed, or its stream dropped
                 await response.prepare(asked)
+                self._streams.add(answered)
                 async for chunk in answered.content.iter_any():
                     await response.write(chunk)
+            self._streams.discard(answered)
             return response
 
 
