@@ -125,6 +125,11 @@ def _numbers(documents: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def installed(control_plane: ControlPlane) -> ControlPlane:
+    install(control_plane)
+    return control_plane
+
+
+def install(control_plane: ControlPlane) -> None:
     """CRDs, the operator's namespace and account, its exact rights, the admission policy."""
     control_plane.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(DEPLOY / "crds"))
     control_plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
@@ -132,7 +137,6 @@ def installed(control_plane: ControlPlane) -> ControlPlane:
         if manifest["kind"] in ("Namespace", "ServiceAccount"):
             control_plane.kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
     control_plane.kubectl("apply", "-f", str(DEPLOY / "rbac" / "cluster.yaml"), "-f", str(DEPLOY / "admission"))
-    return control_plane
 
 
 @pytest.fixture

@@ -1,0 +1,170 @@
+"""The operator on a real API server: `python -m bench.operator`. A patch in force, and a cold start, by policies.
+
+The control plane is the tests' (etcd, kube-apiserver, kube-controller-manager, built from pinned modules; no nodes, so
+policies ask for no replicas). In force means: the store holds the new number, where the next start reads it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from bench.harness import report
+from bench.peers.peer import ROOT
+from headgate.control.ports import KINDS
+from headgate.gates.door import Door
+from headgate_operator.cluster import path_of
+from tests.cluster import binaries
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.operator_fixtures import install
+from tests.cluster.operator_process import ACCOUNT, NAMESPACE, OperatorProcess
+from tests.processes import tree
+from tests.processes.store import Store
+
+WHERE = "bench"
+PATCH_GOAL_S, COLD_GOAL_S, MEMORY_GOAL_MB = 1.0, 60.0, 120.0
+POLICY = next(kind for kind in KINDS if kind.kind == "QueuePolicy")
+
+
+class Stage:
+    """A cluster with Headgate installed, a store, and policies that are made and counted."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.store = Store(folder / "store").__enter__()
+        place = folder / "cluster"
+        place.mkdir()
+        self.cluster = ControlPlane(binaries.folder(), place).__enter__()
+        install(self.cluster)
+        self.cluster.create_namespace(WHERE)
+        self.operators = 0
+
+    def close(self) -> None:
+        self.cluster.stop()
+        self.store.kill()
+
+    def operator(self) -> OperatorProcess:
+        self.operators += 1
+        account = self.cluster.kubeconfig_for_service_account(NAMESPACE, ACCOUNT)
+        return OperatorProcess(f"bench-{self.operators}", self.folder, account, self.store.url).start()
+
+    def create(self, first: int, count: int) -> None:
+        for number in range(first, first + count):
+            spec = {"concurrency": {"total": 10, "perWorker": 3}, "workers": {"replicas": 0}}
+            body = {
+                "apiVersion": "headgate.dev/v1alpha1",
+                "kind": POLICY.kind,
+                "metadata": {"name": f"q{number}"},
+                "spec": spec,
+            }
+            self.cluster.request("POST", path_of(POLICY, WHERE), body)
+
+    def ready(self) -> int:
+        items = self.cluster.request("GET", path_of(POLICY, WHERE))["items"]
+        return sum(_is_ready(item) for item in items)
+
+    def patch(self, number: int, total: int) -> None:
+        body = {"spec": {"concurrency": {"total": total}}}
+        path = path_of(POLICY, WHERE, f"q{number}")
+        self.cluster.request("PATCH", path, body, content_type="application/merge-patch+json")
+
+
+def _is_ready(item: dict[str, Any]) -> bool:
+    return any(
+        condition["type"] == "Ready"
+        and condition["status"] == "True"
+        and condition["observedGeneration"] == item["metadata"]["generation"]
+        for condition in item.get("status", {}).get("conditions", ())
+    )
+
+
+def wait(true: Callable[[], bool], seconds: float, what: str, every: float) -> float:
+    """Seconds until it was true."""
+    began = time.perf_counter()
+    while not true():
+        if time.perf_counter() - began > seconds:
+            raise TimeoutError(f"{what}: not within {seconds:g} s")
+        time.sleep(every)
+    return time.perf_counter() - began
+
+
+def patches(stage: Stage, policies: int, count: int) -> list[float]:
+    """Seconds from sending a patch to the store holding it, one after the other."""
+    dice, taken = random.Random(1), []
+    with closing(Door(stage.store.url)) as door:
+        for number in range(count):
+            chosen, total = dice.randrange(policies), 100 + number
+            began = time.perf_counter()
+            stage.patch(chosen, total)
+            wait(lambda: _total(door, chosen) == total, 30, f"patch {number} is in force", 0.001)  # noqa: B023
+            taken.append(time.perf_counter() - began)
+    return taken
+
+
+def _total(door: Door, number: int) -> int | None:
+    found = door.read_document(f"q{number}")
+    return found[1].total if found else None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="bench.operator", description=__doc__.splitlines()[0])
+    parser.add_argument("--policies", type=int, default=100, help="while patches are measured")
+    parser.add_argument("--patches", type=int, default=200)
+    parser.add_argument("--cold", type=int, default=1_000, help="policies a starting operator finds; 0: skip")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="headgate-operator-") as folder:
+        stage = Stage(Path(folder))
+        try:
+            figures = measure(stage, options)
+        finally:
+            stage.close()
+    print(report.table(["figure", "value"], [[name, f"{value:,.3f}"] for name, value in figures.items()]))
+    print(report.verdict("patch in force, p99 s", figures["patch in force p99, s"], PATCH_GOAL_S, at_most=True))
+    if options.cold:
+        print(report.verdict("all Ready from cold, s", figures["all Ready from cold, s"], COLD_GOAL_S, at_most=True))
+        print(report.verdict("operator, MB", figures["operator rss, MB"], MEMORY_GOAL_MB, at_most=True))
+    content = {"figures": figures, "options": vars(options), "conditions": report.conditions(stage.store.allocator)}
+    path = report.save("operator", content)
+    print(f"written: {path.relative_to(ROOT)}")
+
+
+def measure(stage: Stage, options: argparse.Namespace) -> dict[str, float]:
+    stage.create(0, options.policies)
+    operator = stage.operator()
+    try:
+        wait(lambda: stage.ready() == options.policies, 120, "the first policies are Ready", 0.5)
+        taken = patches(stage, options.policies, options.patches)
+    finally:
+        operator.kill()
+    figures = {
+        "policies while patching": float(options.policies),
+        "patch in force p50, s": statistics.median(taken),
+        "patch in force p99, s": statistics.quantiles(taken, n=100, method="inclusive")[98],
+    }
+    return {**figures, **(cold(stage, options) if options.cold else {})}
+
+
+def cold(stage: Stage, options: argparse.Namespace) -> dict[str, float]:
+    """A starting operator finds `cold` policies, of which it has never seen all but the first."""
+    stage.create(options.policies, options.cold - options.policies)
+    lease = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/headgate-operator"
+    stage.cluster.request("DELETE", lease)
+    operator = stage.operator()
+    try:
+        seconds = wait(lambda: stage.ready() == options.cold, 600, "all policies are Ready", 1.0)
+        assert operator.pid is not None
+        rss = max(tree.memory(pid)["rss"] for pid in tree.members(operator.pid))
+    finally:
+        operator.kill()
+    return {"policies from cold": float(options.cold), "all Ready from cold, s": seconds, "operator rss, MB": rss / 1e6}
+
+
+if __name__ == "__main__":
+    main()
