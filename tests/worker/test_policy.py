@@ -10,6 +10,7 @@ import pytest
 import rq
 from rq import Callback
 
+from headgate.gates.verbs import Instance
 from headgate.model.documents import BudgetDocument, BudgetShare, RateDocument
 from tests.recorder.history import Kind, read
 from tests.recorder.overlap import peak
@@ -66,6 +67,19 @@ def test_a_raised_total_is_used_at_once(bench: Bench, tmp_path: Path) -> None:
     bench.publish(per_worker=4, total=4)
     wait_for(lambda: running(record) == 4, "all run", 1.5)
     bench.ended(*jobs)
+
+
+def test_a_new_revision_is_acknowledged_at_once_and_not_with_the_next_beat(bench: Bench) -> None:
+    bench.publish(per_worker=1, total=4)
+    bench.ready()
+
+    def instance() -> Instance | None:
+        return next(iter(bench.door.inspect().queues[bench.name].instances), None)
+
+    beaten = wait_for(instance, "a beat").renewed_at
+    fresh = wait_for(lambda: (found := instance()) and found.renewed_at > beaten and found, "the next beat")
+    bench.publish(per_worker=1, total=3)
+    wait_for(lambda: (found := instance()) and found.revision > fresh.revision, "acknowledged", 2.5)
 
 
 def test_a_rate_is_kept_and_used(bench: Bench, tmp_path: Path) -> None:

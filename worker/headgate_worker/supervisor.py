@@ -222,8 +222,12 @@ class Supervisor:
         self.policy.read()
 
     def _policy_changed(self, document: QueueDocument) -> None:
-        """Slots read the rules themselves, by the revision in their next grant; what is left is ours."""
+        """Slots read the rules themselves, by the revision in their next grant; what is left is ours.
+
+        A renewal says that it is in use: whoever waits for that should not wait for the next one.
+        """
         self.casualties.most_losses = document.jobs.max_losses
+        self.loop.after(0, self.heartbeat.beat)
         if self.drain.until is not None:
             return
         self.slots.resize(document.per_worker)
