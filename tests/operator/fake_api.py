@@ -61,6 +61,7 @@ class FakeApi:
         self.oldest = 0
         self.history: list[tuple[int, str, str, Manifest]] = []  # version, type, plural, object
         self.streams = 0
+        self.without: set[str] = set()
         self.frozen = 0
         self.changed = asyncio.Condition()
         self.url = ""
@@ -143,7 +144,7 @@ class FakeApi:
     async def _serve(self, request: Request, web_request: web.Request) -> web.StreamResponse:
         parts = [part for part in request.path.split("/") if part]
         if parts in (["api"], ["apis"]) or (len(parts) == (2 if parts[0] == "api" else 3)):
-            return _discovery(parts)
+            return _discovery(parts, self.without)
         rest = parts[2:] if parts[0] == "api" else parts[3:]
         namespace = ""
         if rest[0] == "namespaces" and len(rest) > 2:
@@ -244,7 +245,7 @@ def _merged(old: Any, new: Any) -> Any:
     return {**old, **{key: _merged(old.get(key), value) for key, value in new.items()}}
 
 
-def _discovery(parts: list[str]) -> web.Response:
+def _discovery(parts: list[str], without: set[str]) -> web.Response:
     if parts == ["api"]:
         return web.json_response({"versions": ["v1"]})
     if parts == ["apis"]:
@@ -259,6 +260,6 @@ def _discovery(parts: list[str]) -> web.Response:
     resources = [
         {"name": k.plural, "kind": k.kind, "singularName": k.kind.lower(), "namespaced": True, "verbs": verbs}
         for k in SERVED
-        if (k.group, k.version) == (group, version)
+        if (k.group, k.version) == (group, version) and k.plural not in without
     ]
     return web.json_response({"resources": resources})
