@@ -49,7 +49,7 @@ def test_long_messages_are_cut_to_what_the_schema_takes() -> None:
 )
 def test_ready_is_the_first_that_is_not_true(parts: list[reasons.Reason], status: str, reason: str) -> None:
     """And it says which condition that is."""
-    verdict = ready([Verdict(part) for part in parts], reasons.IN_FORCE)
+    verdict = ready([Verdict(part) for part in parts], Verdict(reasons.IN_FORCE))
     assert (verdict.reason.condition, verdict.reason.status, verdict.reason.name) == ("Ready", status, reason)
 
 

@@ -184,11 +184,35 @@ def test_every_blocker_has_its_reason(blocker: str, reason: str) -> None:
     assert told([(0.0, blocker)]) == [reason]
 
 
-def test_a_restart_of_the_operator_tells_nothing_anew() -> None:
+@pytest.mark.parametrize(
+    "blocker", ["stop", "concurrency.total", "budget/mail/provider", "concurrency.perKey", "rate.perKey", "deferred"]
+)
+def test_a_restart_of_the_operator_tells_nothing_anew(blocker: str) -> None:
     """It goes on from the condition that the object has."""
-    said = verdict(noticed(Memory(), "budget/mail/provider", 0.0))
+    said = verdict(noticed(Memory(), blocker, 0.0))
     memory = remembered({"type": "Throttled", "reason": said.reason.name, "message": said.text}, 1_000.0)
-    assert memory.blocker == "budget/mail/provider"
+    assert memory.blocker == blocker
+    assert verdict(memory) == said
+
+
+def test_after_a_restart_a_minute_must_pass_as_before() -> None:
+    memory = remembered({"type": "Throttled", "reason": "Budget", "message": "budget/m/p holds jobs back."}, 1_000.0)
     assert told([(1_030.0, ""), (1_061.0, "")], memory) == ["Budget", "Free"]
     assert remembered({"message": "Nothing has been held back for a minute."}, 1.0) == Memory()
     assert remembered(None, 1.0) == Memory()
+
+
+@pytest.mark.parametrize(
+    ("blocker", "message"),
+    [
+        ("concurrency.total", "concurrency.total holds jobs back."),
+        ("budget/mail/provider", "budget/mail/provider holds jobs back."),
+        (
+            "concurrency.perKey",
+            "concurrency.perKey holds jobs back: all that wait belong to keys that are at their limit.",
+        ),
+        ("stop", "stopPolicy, or rq suspend, lets nothing start."),
+    ],
+)
+def test_what_holds_back_is_one_sentence_with_its_name(blocker: str, message: str) -> None:
+    assert verdict(noticed(Memory(), blocker, 0.0)).text == message

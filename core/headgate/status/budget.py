@@ -11,6 +11,7 @@ from headgate.status.conditions import Verdict, merged, ready
 from headgate.status.enforcement import Publication, enforced_budget
 
 MEMBERS_SHOWN = 64
+IN_FORCE = "The budget is in force."
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class BudgetView:
 
 def budget_verdicts(view: BudgetView) -> list[Verdict]:
     enforcement = enforced_budget(view.publication, len(view.members))
-    return [view.accepted, enforcement, ready([view.accepted, enforcement], reasons.IN_FORCE)]
+    return [view.accepted, enforcement, ready([view.accepted, enforcement], Verdict(reasons.IN_FORCE, IN_FORCE))]
 
 
 def budget_status(view: BudgetView, judged: list[Verdict], now: str) -> dict[str, Any]:

@@ -24,11 +24,11 @@ class Verdict:
         return self.message or self.reason.meaning
 
 
-def ready(parts: Sequence[Verdict], fine: Reason) -> Verdict:
+def ready(parts: Sequence[Verdict], fine: Verdict) -> Verdict:
     """`fine` when all parts are; else the reason and message of the first that is not."""
     failing = next((part for part in parts if part.reason.status != "True"), None)
     if failing is None:
-        return Verdict(fine)
+        return fine
     reason = failing.reason
     return Verdict(
         # not announced: the part itself is

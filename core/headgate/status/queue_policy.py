@@ -65,7 +65,7 @@ def verdicts(view: View) -> list[Verdict]:
         workers,
         view.throttled if reachable else Verdict(reasons.THROTTLE_UNKNOWN),
         degraded(view.troubles, view.store, view.queue),
-        ready(parts, _fine(view, shadow)),
+        ready(parts, Verdict(_fine(view, shadow))),
     ]
 
 

@@ -26,6 +26,8 @@ BY_BLOCKER: dict[str, Reason] = {
     Blocker.RATE_PER_WORKER: reasons.WORKER_RATE,
     Blocker.DEFERRED: reasons.DEFERRED,
 }
+BY_REASON: dict[str, str] = {reasons.HELD_BACK.name: Blocker.STOP, reasons.DEFERRED.name: Blocker.DEFERRED}
+"""What holds back here is no gate, so the message names none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +59,20 @@ def noticed(memory: Memory, blocked_by: str, now: float) -> Memory:
 
 def remembered(condition: Mapping[str, Any] | None, now: float) -> Memory:
     """After a restart: what the object's Throttled condition says, as if it were true now."""
-    blocker = condition["message"].partition(":")[0] if condition else ""
+    said = condition or {}
+    blocker = BY_REASON.get(said.get("reason", "")) or said.get("message", "").partition(" ")[0]
     return Memory(blocker, now, now) if _reason(blocker) else Memory()
 
 
 def verdict(memory: Memory) -> Verdict:
+    """Its message begins with the gate, which `remembered` reads, or is the reason's own."""
     reason = _reason(memory.blocker)
-    return Verdict(reasons.FREE) if reason is None else Verdict(reason, f"{memory.blocker}: {reason.meaning}")
+    if reason is None:
+        return Verdict(reasons.FREE)
+    if reason.name in BY_REASON:
+        return Verdict(reason)
+    why = ": all that wait belong to keys that are at their limit" if reason is reasons.PER_KEY else ""
+    return Verdict(reason, f"{memory.blocker} holds jobs back{why}.")
 
 
 def _reason(blocker: str) -> Reason | None:
