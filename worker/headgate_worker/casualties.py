@@ -66,7 +66,8 @@ class Casualties:
         if why == "gone":
             self._line(held, "lost")
         elif held.phase is Phase.SEALED:
-            self.clerk.end(holding, slot.name, "recover", reason, sealed=False)
+            how = "fail" if why == "timeout" else "recover"
+            self.clerk.end(holding, slot.name, how, reason, sealed=False)
             self._line(held, "killed")
         elif why == "stop":
             self.clerk.end(holding, slot.name, "stop", "Job stopped by user, work-horse terminated.", sealed=False)

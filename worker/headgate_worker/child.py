@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
-from headgate.gates import client
-from headgate.gates.door import Door
 from headgate_worker import processes
+from headgate_worker.access import Access
 from headgate_worker.cells import Phase
 from headgate_worker.channel import Channel, Message
 from headgate_worker.clerk import Clerk
@@ -16,7 +15,7 @@ from headgate_worker.fast_path import FastPath
 from headgate_worker.lane_keys import LaneKeys
 from headgate_worker.logs import JobLines
 from headgate_worker.rq_worker import RqWorker
-from headgate_worker.settings import Settings, current_store_url, show_worker_id
+from headgate_worker.settings import show_worker_id
 from headgate_worker.slot import Slot
 from headgate_worker.slow_path import SlowPath
 from headgate_worker.template import Template
@@ -36,32 +35,18 @@ def _slot(template: Template, request: Message, channel: Channel) -> Slot:
     cell = template.cells.slot(request["index"])
     cell.clear(Phase.STARTING)
     show_worker_id(name)
-    door = Door(current_store_url(settings), settings.prefix)
-    connect = connection(settings)
+    access = Access(settings)
     lines = JobLines(settings.queue, name, settings.log_format, settings.log_level)
     slot = Slot(
-        settings, name, request["instance"], door, cell, template.cells.worker(), channel, lines,
-        LaneKeys(settings.prefix, connect),
+        settings, name, request["instance"], access, cell, template.cells.worker(), channel, lines,
+        LaneKeys(settings.prefix, access.connect),
     )  # fmt: skip
-    worker = _workers(settings, name, connect)
-    slot.endings = Endings(cell, lines, SlowPath(door, connect, slot.store_down), worker, connect)
-    slot.fast = FastPath(settings.queue, name, cell, lines, slot.endings, connect)
+
+    @lru_cache(maxsize=2)
+    def worker(serializer: Any, connection: Any) -> RqWorker:
+        return RqWorker(settings.queue, name, connection, serializer, settings.webhook_hosts)
+
+    slow = SlowPath(access, slot.store_down)
+    slot.endings = Endings(cell, lines, slow, lambda serializer: worker(serializer, access.connect()), access.connect)
+    slot.fast = FastPath(settings.queue, name, cell, lines, slot.endings, access.connect)
     return slot
-
-
-def connection(settings: Settings) -> Any:
-    """A function that opens this process's client for RQ's own code at its first call."""
-
-    @cache
-    def connect() -> Any:
-        return client.connect(current_store_url(settings))
-
-    return connect
-
-
-def _workers(settings: Settings, name: str, connect: Any) -> Any:
-    @cache
-    def worker(serializer: Any) -> RqWorker:
-        return RqWorker(settings.queue, name, connect(), serializer, settings.webhook_hosts)
-
-    return worker

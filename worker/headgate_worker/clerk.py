@@ -8,19 +8,19 @@ without callbacks.
 from __future__ import annotations
 
 import contextlib
+import select
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from rq.job import Job
 
 from headgate.errors import StoreUnavailable
 from headgate.gates import client
-from headgate.gates.door import Door
 from headgate.gates.verbs import Finish, Finished, Holding, Lost
 from headgate.model.documents import QueueDocument
 from headgate_worker import logs
+from headgate_worker.access import Access
 from headgate_worker.channel import Channel, Message
 from headgate_worker.due_jobs import DueJobs
 from headgate_worker.lazy_job import build
@@ -28,7 +28,7 @@ from headgate_worker.maintenance import maintain
 from headgate_worker.payload import Refused
 from headgate_worker.rq_worker import RqWorker
 from headgate_worker.rules import Rules, rules_of
-from headgate_worker.settings import Settings, current_store_url
+from headgate_worker.settings import Settings
 from headgate_worker.slow_path import SlowPath
 
 
@@ -36,28 +36,25 @@ class Clerk:
     """Tasks come over the channel: `{"id", "do": "end" | "maintain", ...}`; each is answered `{"t": "done", "id"}`."""
 
     def __init__(self, settings: Settings, instance: str, channel: Channel) -> None:
-        url = current_store_url(settings)
         self._settings = settings
         self._instance = instance
         self._channel = channel
-        self._door = Door(url, settings.prefix)
-        self._redis: Any = client.connect(url)
-        self._slow = SlowPath(self._door, lambda: self._redis, self._pause)
+        self._access = Access(settings)
+        self._slow = SlowPath(self._access, self._pause)
         self._waits = client.backoff()
-        self._due = DueJobs(settings.queue, self._redis, instance)
+        self._due = DueJobs(settings.queue, self._access.connect, instance)
         self._known: Rules | None = None
 
     def work(self) -> None:
         """Until the supervisor closes the channel. Due jobs are looked at when each second begins."""
-        import select
-
+        look_at = time.monotonic()
         while not self._channel.closed:
-            pause = self._due.seconds_to_next(time.time())
-            ready, _, _ = select.select([self._channel], [], [], pause)
+            ready, _, _ = select.select([self._channel], [], [], max(0.0, look_at - time.monotonic()))
             for task in self._channel.receive() if ready else ():
                 self._do(task)
-            if not ready:
+            if time.monotonic() >= look_at:
                 self._promote()
+                look_at = time.monotonic() + self._due.seconds_to_next(time.time())
         with contextlib.suppress(Exception):
             self._due.release()
 
@@ -65,8 +62,8 @@ class Clerk:
         try:
             self._due.tick(self._rules().serializer)
             self._waits = client.backoff()
-        except (StoreUnavailable, *client.UNREACHABLE):
-            time.sleep(next(self._waits))
+        except (StoreUnavailable, *client.UNREACHABLE) as error:
+            self._pause(error)
         except Exception:
             logs.get().exception("due jobs could not be promoted, trying again")
 
@@ -77,9 +74,10 @@ class Clerk:
             elif task["do"] == "end":
                 self._end(task)
             else:
-                maintain(self._door, self._redis, self._settings, self._instance, self._rules())
+                maintain(self._access.door, self._access.connect(), self._settings, self._instance, self._rules())
         except (StoreUnavailable, *client.UNREACHABLE) as error:
             self._channel.send({"t": "again", "id": task["id"], "why": str(error)})
+            self._access.refresh()
             return
         except Exception:
             logs.get().exception("the clerk could not finish a task", task=task["do"], id=task.get("job_id"))
@@ -90,17 +88,19 @@ class Clerk:
         holding = Holding(
             self._settings.queue, task["slot"], task["job_id"], task["execution"], task["fence"], tuple(task["places"])
         )
-        raw: dict[bytes, bytes] = self._redis.hgetall(self._door.keys.job(holding.job_id))
+        raw: dict[bytes, bytes] = self._access.connect().hgetall(self._access.door.keys.job(holding.job_id))
         if not raw or raw.get(b"status") != b"started":
-            self._door.release(holding)
+            self._access.door.release(holding)
             return
         if task["how"] == "recover" and not self._still_lost(task, holding):
             return
         rules = self._rules()
-        worker = RqWorker(
-            self._settings.queue, task["worker"], self._redis, rules.serializer, self._settings.webhook_hosts
-        )
-        job = self._job(holding.job_id, raw, worker, rules)
+        queue, hosts = self._settings.queue, self._settings.webhook_hosts
+
+        def worker() -> RqWorker:
+            return RqWorker(queue, task["worker"], self._access.connect(), rules.serializer, hosts)
+
+        job = self._job(holding.job_id, raw, task["worker"], rules)
         act = self._act(task, rules, raw)
         if task["sealed"]:
             holding = replace(holding, slot="", fence=0, places=())
@@ -111,17 +111,17 @@ class Clerk:
         finish = Finish(
             holding.queue, holding.slot, holding.job_id, holding.execution, holding.fence, Lost(), holding.places
         )
-        finished = self._door.finish(finish)
+        finished = self._access.door.finish(finish)
         task["how"] = "bury" if finished is Finished.POISON else "fail"
         task["sealed"] = True
         return finished in (Finished.FAILED, Finished.POISON)
 
-    def _job(self, job_id: str, raw: dict[bytes, bytes], worker: RqWorker, rules: Rules) -> Job:
+    def _job(self, job_id: str, raw: dict[bytes, bytes], worker: str, rules: Rules) -> Job:
         try:
-            return build(job_id, raw, worker.name, self._redis, rules.serializer)
+            return build(job_id, raw, worker, self._access.connect(), rules.serializer)
         except Exception:
             bare = {field: value for field, value in raw.items() if field in (b"data", b"origin", b"description")}
-            return build(job_id, bare, worker.name, self._redis, rules.serializer)
+            return build(job_id, bare, worker, self._access.connect(), rules.serializer)
 
     def _act(self, task: Message, rules: Rules, raw: dict[bytes, bytes]) -> Callable[[RqWorker, Job], None]:
         how, execution, reason = task["how"], task["execution"], task["reason"]
@@ -142,10 +142,11 @@ class Clerk:
     def _rules(self) -> Rules:
         """As published; read again when the supervisor says so."""
         if self._known is None:
-            found = self._door.read_document(self._settings.queue)
+            found = self._access.door.read_document(self._settings.queue)
             revision, document = found or (0, QueueDocument(queue=self._settings.queue))
             self._known = rules_of(revision, document, self._settings.payload_limit)
         return self._known
 
     def _pause(self, _error: Exception) -> None:
         time.sleep(next(self._waits))
+        self._access.refresh()

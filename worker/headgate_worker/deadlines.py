@@ -27,14 +27,20 @@ class Deadlines:
         now = time.monotonic_ns()
         for slot in self.slots.alive():
             held = slot.held()
-            if held is None or held.phase is not Phase.RUNNING:
+            if held is None or held.phase not in (Phase.RUNNING, Phase.SEALED):
                 continue
             if held.hard_ns and now > held.hard_ns:
                 self.killed += 1
                 seconds = round((now - held.started_ns) / SECOND, 1)
-                logs.get().error("a job ignores its timeout, its process is killed", id=held.job_id, seconds=seconds)
+                what = "a job ignores its timeout" if held.phase is Phase.RUNNING else "a job's ending takes for ever"
+                logs.get().error(f"{what}, its process is killed", id=held.job_id, seconds=seconds)
                 self.slots.kill(slot, "timeout", held.execution)
-            elif held.soft_ns and now > held.soft_ns + NUDGE_NS and slot.nudged != held.execution:
+            elif (
+                held.phase is Phase.RUNNING
+                and held.soft_ns
+                and now > held.soft_ns + NUDGE_NS
+                and slot.nudged != held.execution
+            ):
                 slot.nudged = held.execution
                 with suppress(ProcessLookupError):
                     os.kill(slot.pid, signal.SIGALRM)

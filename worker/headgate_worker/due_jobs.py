@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from rq.scripts import acquire_or_refresh_lock
 from rq.serializers import DefaultSerializer
 from rq.utils import current_timestamp, now
 
+from headgate.gates.client import UNREACHABLE
 from headgate_worker import logs
 
 LOCK_SECONDS = 15
@@ -27,16 +29,21 @@ MOST_ROUNDS = 50
 
 
 class DueJobs(RQScheduler):  # type: ignore[misc]
-    def __init__(self, queue: str, connection: Any, name: str) -> None:
+    """`connect` gives the client in use; it may be another after a break."""
+
+    def __init__(self, queue: str, connect: Callable[[], Any], name: str) -> None:
+        self._connect = connect
         super().__init__(
-            [queue], connection=connection, serializer=DefaultSerializer, name=name, logging_level=logging.WARNING
+            [queue], connection=connect(), serializer=DefaultSerializer, name=name, logging_level=logging.WARNING
         )
-        self._connection = connection
         self._queue = queue
         self._lock = self.get_locking_key(queue)
         self._owner = False
         self.last_heartbeat: datetime
-        self._serializer_in_use: Any = None
+
+    @property
+    def connection(self) -> Any:
+        return self._connect()
 
     def seconds_to_next(self, now: float) -> float:
         """The owner looks right after each second begins (RQ's due times are whole), others try now and then."""
@@ -44,7 +51,7 @@ class DueJobs(RQScheduler):  # type: ignore[misc]
 
     def tick(self, serializer: Any) -> None:
         """Take or keep the lock; with it, promote what is due."""
-        outcome = acquire_or_refresh_lock(self._connection, self._lock, self.name, LOCK_SECONDS)
+        outcome = acquire_or_refresh_lock(self.connection, self._lock, self.name, LOCK_SECONDS)
         if outcome == "taken":
             self._owner = False
             return
@@ -52,9 +59,8 @@ class DueJobs(RQScheduler):  # type: ignore[misc]
             self._owner = True
             self._acquired_locks = {self._queue}
             self.register_birth()
-        if serializer is not self._serializer_in_use:
-            self.serializer = self._serializer_in_use = serializer
-            self.prepare_registries([self._queue])
+        self.serializer = serializer
+        self.prepare_registries([self._queue])
         if now() - self.last_heartbeat > BEAT:
             self.last_heartbeat = now()
             self.save()
@@ -80,12 +86,14 @@ class DueJobs(RQScheduler):  # type: ignore[misc]
         registry = self._scheduled_job_registries[0]
         for job_id in registry.get_jobs_to_schedule(current_timestamp()):
             try:
-                Job.fetch(job_id, connection=self._connection, serializer=self.serializer)
+                Job.fetch(job_id, connection=self.connection, serializer=self.serializer)
+            except UNREACHABLE:
+                raise
             except Exception:
                 logs.get().error(
                     "a due job cannot be read, it is in the failed registry now", id=job_id, error=str(error)
                 )
-                with self._connection.pipeline() as pipeline:
+                with self.connection.pipeline() as pipeline:
                     registry.remove(job_id, pipeline=pipeline)
                     failed = registry.key.replace(":scheduled:", ":failed:", 1)
                     pipeline.zadd(failed, {job_id: current_timestamp() + 31536000})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,10 +17,13 @@ from headgate_worker.payload import Refused
 from headgate_worker.rq_worker import ExcInfo, RqWorker
 from headgate_worker.runs import Run
 from headgate_worker.slow_path import Act, SlowPath
+from headgate_worker.timeouts import SECOND
 
 BOUNCES = "headgate_bounces"
 """Field of the job's hash: RateLimited raised this many times in a row."""
 MOST_BOUNCES = 100
+ENDING_SECONDS = 600
+"""How long RQ's code with the job's callbacks (60 s each by default, RQ lets them choose) may take at most."""
 
 
 class Endings:
@@ -97,9 +101,12 @@ class Endings:
     def _conclude(self, run: Run, act: Act, outcome: Callable[[], str], error: str | None = None) -> None:
         cell, words = self._cell, self._cell.words
         words[Word.PHASE] = Phase.SEALED
-        worker = self._worker(run.rules.serializer)
+        words[Word.HARD_NS] = time.monotonic_ns() + ENDING_SECONDS * SECOND
+        serializer = run.rules.serializer
         job, act = self._job(run, act)
-        if self._slow.conclude(worker, job, run.holding(worker.queue.name, worker.name), act):
+        rq = self._worker(serializer)
+        holding = run.holding(rq.queue.name, rq.name)
+        if self._slow.conclude(lambda: self._worker(serializer), job, holding, act):
             ending = outcome()
             words[Word.SUCCEEDED if ending == "ok" else Word.FAILED] += 1
         else:

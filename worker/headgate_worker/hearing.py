@@ -66,6 +66,11 @@ class Hearing:
         self._loop.after(0, self._read)  # something may have come with it
         return length
 
+    @property
+    def tracks(self) -> bool:
+        """Whether the store tells of changes. A proxy may not: then the queue is looked at now and then."""
+        return self._ear is not None and self._ear.tracking
+
     def close(self) -> None:
         if self._ear is not None:
             self._loop.forget(self._fd)  # the ear itself closes its socket when it breaks

@@ -22,9 +22,10 @@ TTL_SECONDS = 90
 class Registration:
     """Raises what the client raises when the store is away; every method may be repeated."""
 
-    def __init__(self, keys: Keys, queue: str, connect: Callable[[], Any]) -> None:
+    def __init__(self, keys: Keys, queue: str, address: str, connect: Callable[[], Any]) -> None:
         self._keys = keys
         self._queue = queue
+        self._address = address
         self._connect = connect
         self._birth = _now()
         self._version = version("rq")
@@ -74,7 +75,7 @@ class Registration:
             "queues": self._queue,
             "pid": str(os.getpid()),
             "hostname": socket.gethostname(),
-            "ip_address": "unknown",
+            "ip_address": self._address,
             "version": self._version,
             "python_version": sys.version,
             "headgate": "slot",  # what `inspect` tells us by: a worker without it passes the gates by

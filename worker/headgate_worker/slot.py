@@ -11,7 +11,6 @@ from typing import Any
 
 from headgate.errors import StoreFull, StoreUnavailable
 from headgate.gates.client import UNREACHABLE
-from headgate.gates.door import Door
 from headgate.gates.verbs import (
     Claim,
     ClaimAnswer,
@@ -28,6 +27,7 @@ from headgate.gates.verbs import (
     Wait,
 )
 from headgate.model.documents import QueueDocument
+from headgate_worker.access import Access
 from headgate_worker.cells import Cell, Phase, Word, WorkerWord
 from headgate_worker.channel import Channel, Message
 from headgate_worker.endings import Endings
@@ -50,7 +50,7 @@ class Slot:
         settings: Settings,
         name: str,
         instance: str,
-        door: Door,
+        access: Access,
         cell: Cell,
         worker_words: memoryview,
         channel: Channel,
@@ -60,7 +60,7 @@ class Slot:
         self._settings = settings
         self._name = name
         self._instance = instance
-        self._door = door
+        self._access = access
         self._cell = cell
         self._words = cell.words
         self._worker_words = worker_words
@@ -101,6 +101,7 @@ class Slot:
         self._lines.flush()
         self._channel.send({"t": "down", "why": str(error)})
         self._await_word()
+        self._access.refresh()
 
     def _ask(self, finish: Finish | None, claim: Claim) -> tuple[Finished | None, ClaimAnswer | None]:
         """One round trip. The same finish and the same nonce again and again while the store is away."""
@@ -109,8 +110,8 @@ class Slot:
             try:
                 self._words[_TRIPS] += 1
                 if finish is None:
-                    return None, self._door.claim(claim)
-                finished, answer = self._door.finish_claim(finish, claim)
+                    return None, self._access.door.claim(claim)
+                finished, answer = self._access.door.finish_claim(finish, claim)
                 self._ended(finish, finished)
                 return finished, answer
             except StoreFull as error:
@@ -131,7 +132,7 @@ class Slot:
         while True:
             try:
                 self._words[_TRIPS] += 1
-                self._ended(finish, self._door.finish(finish))
+                self._ended(finish, self._access.door.finish(finish))
                 return
             except StoreUnavailable as error:
                 self.store_down(error)
@@ -185,7 +186,7 @@ class Slot:
             return self._rules
         while True:
             try:
-                found = self._door.read_document(self._settings.queue)
+                found = self._access.door.read_document(self._settings.queue)
                 break
             except StoreUnavailable as error:
                 self.store_down(error)

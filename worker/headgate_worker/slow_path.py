@@ -14,9 +14,9 @@ from rq.job import Job
 
 from headgate.errors import StoreUnavailable
 from headgate.gates.client import UNREACHABLE
-from headgate.gates.door import Door
 from headgate.gates.verbs import Holding
 from headgate_worker import logs
+from headgate_worker.access import Access
 from headgate_worker.rq_worker import RqWorker
 
 Act = Callable[[RqWorker, Job], None]
@@ -27,27 +27,29 @@ MOST_TRIES = 3
 class SlowPath:
     """`wait` blocks until the store answers again (and this worker's leases are renewed)."""
 
-    def __init__(self, door: Door, connection: Callable[[], Any], wait: Callable[[Exception], None]) -> None:
-        self._door = door
-        self._connection = connection
+    def __init__(self, access: Access, wait: Callable[[Exception], None]) -> None:
+        self._access = access
         self._wait = wait
 
-    def conclude(self, worker: RqWorker, job: Job, holding: Holding, act: Act, *, sealed: bool = False) -> bool:
+    def conclude(
+        self, worker: Callable[[], RqWorker], job: Job, holding: Holding, act: Act, *, sealed: bool = False
+    ) -> bool:
         """End `job` by `act`. False when its lease was lost: then nothing was written and somebody else has the job.
 
-        `sealed`: the store protects the execution already (`reap`, `Lost`).
+        `worker` gives RQ's worker with the client in use; `sealed`: the store protects the execution already (`reap`,
+        `Lost`).
         """
         tries, certain = 0, True
         while True:
             try:
-                if not sealed and not self._door.seal(holding):
+                if not sealed and not self._access.door.seal(holding):
                     return False
                 if certain or self._unended(holding):
                     tries += 1
-                    self._act(worker, copy.copy(job), holding, act)
+                    self._act(worker(), copy.copy(job), holding, act)
                     if self._unended(holding) and tries < MOST_TRIES:
                         continue
-                self._door.release(holding)
+                self._access.door.release(holding)
                 return True
             except (StoreUnavailable, *UNREACHABLE) as error:
                 certain = False
@@ -62,6 +64,7 @@ class SlowPath:
                 self._wait(error)
 
     def _act(self, worker: RqWorker, job: Job, holding: Holding, act: Act) -> None:
+        job.connection = self._access.connect()
         try:
             act(worker, job)
         except UNREACHABLE:
@@ -73,5 +76,5 @@ class SlowPath:
 
     def _unended(self, holding: Holding) -> bool:
         """Whether RQ's record of the execution is still there: its code deletes it in the step that ends a job."""
-        key = f"{self._door.keys.prefix}:execution:{holding.job_id}:{holding.execution}"
-        return bool(self._connection().exists(key))
+        key = self._access.door.keys.execution(holding.job_id, holding.execution)
+        return bool(self._access.connect().exists(key))

@@ -5,6 +5,7 @@ After every break the worker renews its leases before it does anything else; the
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 
@@ -14,6 +15,9 @@ from headgate.gates.door import Door
 from headgate_worker import logs
 from headgate_worker.loop import Loop
 from headgate_worker.settings import Settings, current_store_url
+
+STEADY_SECONDS = 10.0
+"""A break sooner than this after the last one waits longer, not as short as the first."""
 
 
 class StoreLink:
@@ -25,6 +29,7 @@ class StoreLink:
         self._url = current_store_url(settings)
         self._waits: Iterator[float] = client.backoff()
         self._flushing = False
+        self._back_at = 0.0
         self._put_off: deque[Callable[[], None]] = deque()
         self.door = Door(self._url, settings.prefix)
         self.up = True
@@ -59,7 +64,8 @@ class StoreLink:
         if not self.up:
             return
         self.up = False
-        self._waits = client.backoff()
+        if time.monotonic() - self._back_at > STEADY_SECONDS:
+            self._waits = client.backoff()
         self._again(error)
 
     def refresh(self) -> None:
@@ -84,6 +90,7 @@ class StoreLink:
             self._again(error)
             return
         logs.get().info("the store is back")
+        self._back_at = time.monotonic()
         self.up = True
         self.came_back()
         self._flush()

@@ -56,10 +56,12 @@ class Supervisor:
             lambda: current_store_url(settings), settings.prefix, queue, self.instance, self.link, self.loop
         )
         self._redis: Any = None
-        self.registration = Registration(Keys(settings.prefix), queue, self._connect)
+        self.registration = Registration(Keys(settings.prefix), queue, settings.pod_ip, self._connect)
         self.heartbeat = self._heartbeat()
         words = self.cells.worker()
-        self.waiting = Waiting(self.slots, self.loop, words, self.hearing.arm, self.heartbeat.store_ms)
+        self.waiting = Waiting(
+            self.slots, self.loop, words, self.hearing.arm, lambda: self.hearing.tracks, self.heartbeat.store_ms
+        )
         self.deadlines = Deadlines(self.slots)
         self.memory = Memory(self.slots, self.nursery, settings.recycle_above_mib)
         self.drain = Drain(

@@ -14,6 +14,8 @@ from headgate_worker.slots import Slot, Slots
 
 FULL_SECONDS = 1.0
 """How long to leave a store alone that is above maxmemory."""
+POLL_SECONDS = 0.25
+"""Only behind a proxy that knows no client tracking."""
 KEYED = ("concurrency.perKey", "rate.perKey")
 """Refusals that a new arrival may get around: it can have another key."""
 
@@ -26,6 +28,7 @@ class Waiting:
     loop: Loop
     words: memoryview
     arm: Callable[[], int | None]
+    tracks: Callable[[], bool]
     store_ms: Callable[[], float]
     refused: Counter[str] = field(default_factory=Counter)
     armed: bool = False
@@ -88,7 +91,9 @@ class Waiting:
         if length is None:
             return
         self.armed = True
-        if length and length != seen:
+        if not self.tracks():
+            self.loop.after(POLL_SECONDS, self.arrived)
+        elif length and length != seen:
             self.slots.tell(slot)
             self._count()
 
