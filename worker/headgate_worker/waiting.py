@@ -32,6 +32,7 @@ class Waiting:
     store_ms: Callable[[], float]
     refused: Counter[str] = field(default_factory=Counter)
     armed: bool = False
+    _polling: bool = False
     _timer: float = 0.0
 
     def idle(self, slot: Slot, message: Message) -> None:
@@ -61,8 +62,7 @@ class Waiting:
         idle = [slot for slot in self._idle() if _wants_arrivals(slot.waiting)]
         length: int | None = 1
         if len(idle) > 1:
-            length = self.arm()
-            self.armed = length is not None
+            length = self._listen()
         for slot in reversed(idle[-length:] if length else []):
             self.slots.tell(slot)
         self._count()
@@ -87,15 +87,22 @@ class Waiting:
         """Track the queue; what came between the claim and the track is fetched at once."""
         if self.armed:
             return
-        length = self.arm()
-        if length is None:
-            return
-        self.armed = True
-        if not self.tracks():
-            self.loop.after(POLL_SECONDS, self.arrived)
-        elif length and length != seen:
+        length = self._listen()
+        if length and length != seen:
             self.slots.tell(slot)
             self._count()
+
+    def _listen(self) -> int | None:
+        length = self.arm()
+        self.armed = length is not None
+        if self.armed and not self.tracks() and not self._polling:
+            self._polling = True
+            self.loop.after(POLL_SECONDS, self._poll)
+        return length
+
+    def _poll(self) -> None:
+        self._polling = False
+        self.arrived()
 
     def _at(self, when: float) -> None:
         """One timer, for the earliest opening; the slot it wakes hands the baton on."""
