@@ -225,9 +225,9 @@ def test_a_job_that_somebody_else_took_from_the_list_is_not_started_again(play: 
 
 def test_a_job_that_slips_into_a_canceled_ones_place_is_found(play: Play) -> None:
     play.policy(per_key=1)
-    jobs = play.enqueue(3, key="x")
+    jobs = play.enqueue(4, key="x")
     next_of(play, "a.0")
     assert isinstance(next_of(play, "a.1"), Wait)
-    jobs[1].cancel()
+    jobs[2].cancel()
     (late,) = play.enqueue(1, key="y")
     assert job_of(next_of(play, "a.1")) == late.id
