@@ -19,6 +19,7 @@ from headgate.control.ports import (
 from headgate.desired.children import CHILD_KINDS
 from headgate.names import MANAGED_BY, POLICY_LABEL
 from headgate_operator.cluster import ApiServer
+from headgate_operator.forgetful import NoDifferences, NoProgress
 
 OURS = f"{MANAGED_BY}=headgate"
 
@@ -43,6 +44,8 @@ def settings_of(namespaces: Sequence[str] | None) -> kopf.OperatorSettings:
     settings.peering.standalone = True
     settings.peering.clusterwide = namespaces is None
     settings.posting.enabled = False
+    settings.persistence.diffbase_storage = NoDifferences()
+    settings.persistence.progress_storage = NoProgress()
     settings.scanning.disabled = True
     settings.watching.server_timeout = 600
     settings.watching.client_timeout = 660
