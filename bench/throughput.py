@@ -103,15 +103,16 @@ def _one_round_trip(cell: Cell) -> None:
 
 def show(table: Table, cells: dict[str, list[Cell]]) -> tuple[str, dict[str, Ratio]]:
     first = table.rows[0].peer.name
-    base = [cell.rate for cell in cells[first]]
+    base = cells[first]
     lines = []
     for name, of_peer in cells.items():
         middle = sorted(of_peer, key=lambda cell: cell.rate)[len(of_peer) // 2]
-        relative = ratio([cell.rate for cell in of_peer], base)
-        figures = (middle.worker_us, middle.store_us, middle.worker_us + middle.store_us)
-        costs = [f"{us:.1f}" for us in figures]
-        lines.append([name, middle.jobs, f"{middle.rate:,.0f}", relative, *costs, f"{middle.round_trips:.2f}"])
-    head = ["peer", "jobs", "jobs/s", f"x {first}", "worker us", "store us", "CPU us/job", "reads/job"]
+        relative = ratio([cell.rate for cell in of_peer], [cell.rate for cell in base])
+        processor = ratio([cell.cpu_us for cell in of_peer], [cell.cpu_us for cell in base])
+        costs = [f"{us:.1f}" for us in (middle.worker_us, middle.store_us, middle.cpu_us)]
+        figures = [middle.jobs, f"{middle.rate:,.0f}", relative, *costs, f"{processor.median:.2f}"]
+        lines.append([name, *figures, f"{middle.round_trips:.2f}"])
+    head = ["peer", "jobs", "jobs/s", f"x {first}", "worker us", "store us", "CPU us/job", "x CPU", "reads/job"]
     text = [f"\n{table.title}", report.table(head, lines)]
     claims = {}
     for claim in table.claims:

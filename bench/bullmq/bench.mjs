@@ -1,5 +1,5 @@
 // BullMQ's side of the throughput bench: `node bench.mjs fill|work PORT KIND JOBS WARM CONCURRENCY LEDGER`.
-// The ledger is one byte a job; it is written to its file when WARM jobs have run and when all have.
+// The ledger is one byte a job; it is written to its file when WARM jobs (at least one) have run and when all have.
 import { closeSync, openSync, writeSync } from "node:fs";
 import { Queue, Worker } from "bullmq";
 
@@ -25,7 +25,7 @@ async function work() {
   const tick = (number) => {
     ticks[number] += 1;
     ran += 1;
-    if (ran === warm || ran >= jobs) writeSync(file, ticks, 0, jobs, 0);
+    if (ran === Math.max(1, warm) || ran >= jobs) writeSync(file, ticks, 0, jobs, 0);
   };
   let client;
   const noop = async (job) => tick(job.data.number);

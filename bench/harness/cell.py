@@ -55,8 +55,13 @@ class Cell:
     def rate(self) -> float:
         return self.jobs / self.seconds
 
+    @property
+    def cpu_us(self) -> float:
+        """Processor time a job of workers and store together: what a busy neighbour changes least."""
+        return self.worker_us + self.store_us
+
     def as_json(self) -> dict[str, object]:
-        return {**asdict(self), "rate": self.rate}
+        return {**asdict(self), "rate": self.rate, "cpu_us": self.cpu_us}
 
 
 @dataclass(frozen=True)
