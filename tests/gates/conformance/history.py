@@ -5,6 +5,7 @@ It never reads how gates count. Leases are judged on the store's clock, rates on
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from headgate.gates.verbs import LEASE_MS, SEAL_MS, Finished, Grant
@@ -60,7 +61,7 @@ class History:
     starts: list[tuple[int, Execution]] = field(default_factory=list)
     """(really passed ms, execution)."""
     rated_since: dict[str, int] = field(default_factory=dict)
-    """Queue or budget -> when its rate came into force and has been since (really passed ms)."""
+    """Rate -> how many starts there were when it came into force; it has been since."""
     passed: int = 0
     last_loss: int = -(10**9)
     """When (really passed ms) the store last lost data."""
@@ -84,7 +85,7 @@ class History:
         if rate is None:
             self.rated_since.pop(name, None)
         else:
-            self.rated_since.setdefault(name, self.passed)
+            self.rated_since.setdefault(name, len(self.starts))
 
     # ---- what happens ----
 
@@ -119,9 +120,12 @@ class History:
 
     def renewed(self, execution: Execution, now: int) -> None:
         if not execution.runs(now) and not execution.ended:
-            promise(not execution.lost, "I11", f"{execution.execution} was lost and is kept")
-            execution.lost = True
-            self._judge_start(execution, self.policies[execution.queue], now)
+            if not self.quarantined():
+                promise(not execution.lost, "I11", f"{execution.execution} was lost and is kept")
+                self._judge_start(execution, self.policies[execution.queue], now)
+            for other in self.executions.values():
+                twice = other is not execution and other.job_id == execution.job_id and other.runs(now)
+                promise(not twice, "I4", f"{execution.execution} is kept while {other.execution} runs {other.job_id}")
             execution.lost = False
         execution.lease_end = max(execution.lease_end, now + LEASE_MS)
 
@@ -152,6 +156,10 @@ class History:
             promise(not execution.runs(now) or self.recent_loss(), "I4", f"{execution_id} reaped under its lease")
             execution.lost = True
 
+    def quarantined(self) -> bool:
+        """A fault is not a lease old: what ran before it is taken in again, and nothing may start."""
+        return self.passed - self.last_fault <= LEASE_MS
+
     def recent_loss(self) -> bool:
         """What the store knows may still be older than what happened."""
         return self.passed - self.last_loss <= LEASE_MS + SEAL_MS
@@ -175,22 +183,26 @@ class History:
             promise(not total or used + weight <= total, "I1", f"{used} + {weight} places of {name}, total {total}")
 
     def _judge_rates(self, started: Execution, document: QueueDocument) -> None:
-        own = [(at, 1) for at, one in self.starts if one.queue == started.queue]
+        own = [(n, at, 1) for n, at, one in self._numbered() if one.queue == started.queue]
         self._judge_window(f"queue/{started.queue}", own, document.rate_total)
         pod = started.slot.rpartition(".")[0]
-        mine = [(at, 1) for at, one in self.starts if one.slot.rpartition(".")[0] == pod]
+        mine = [(n, at, 1) for n, at, one in self._numbered() if one.slot.rpartition(".")[0] == pod]
         self._judge_window(f"worker/{started.queue}", mine, document.rate_per_worker)
         if started.key is not None:
-            keyed = [(at, 1) for at, one in self.starts if (one.queue, one.key) == (started.queue, started.key)]
+            same = (started.queue, started.key)
+            keyed = [(n, at, 1) for n, at, one in self._numbered() if (one.queue, one.key) == same]
             self._judge_window(f"key/{started.queue}", keyed, document.rate_per_key)
         for name in started.budgets:
-            shared = [(at, one.budgets[name]) for at, one in self.starts if name in one.budgets]
+            shared = [(n, at, one.budgets[name]) for n, at, one in self._numbered() if name in one.budgets]
             self._judge_window(f"budget/{name}", shared, self.budgets[name].rate)
 
-    def _judge_window(self, name: str, starts: list[tuple[int, int]], rate: RateDocument | None) -> None:
+    def _numbered(self) -> Iterator[tuple[int, int, Execution]]:
+        return ((n, at, one) for n, (at, one) in enumerate(self.starts))
+
+    def _judge_window(self, name: str, starts: list[tuple[int, int, int]], rate: RateDocument | None) -> None:
         """The window that ends now. Starts before the rate came into force were not counted by anybody."""
         if rate is None:
             return
-        begin = max(self.passed - rate.period_ms, self.rated_since.get(name, 0) - 1)
-        inside = sum(weight for at, weight in starts if at > begin)
+        begin, first = self.passed - rate.period_ms, self.rated_since[name]
+        inside = sum(weight for n, at, weight in starts if at > begin and n >= first)
         promise(inside <= rate.limit, "I2", f"{inside} starts of {name} in {rate.period_ms} ms, limit {rate.limit}")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from headgate.gates.verbs import LEASE_MS, Blocker, ClaimAnswer, Empty, NoPolicy, Quarantine, Wait
+from headgate.gates.verbs import Blocker, ClaimAnswer, Empty, NoPolicy, Quarantine, Wait
 from headgate.model.documents import QueueDocument
 from tests.gates.conformance.bench import Bench
 from tests.gates.conformance.history import History, promise
+
+FAULT_MS = 60_000
+"""So long after a fault (a clock that was set back) a rate may still wait for the time before it."""
 
 
 def judge_refusal(history: History, bench: Bench, queue: str, pod: str, answer: ClaimAnswer) -> None:
@@ -15,8 +18,7 @@ def judge_refusal(history: History, bench: Bench, queue: str, pod: str, answer: 
     elif isinstance(answer, NoPolicy):
         promise(False, "I8", f"{queue} has a policy")
     elif isinstance(answer, Quarantine):
-        near = history.passed - history.last_fault <= LEASE_MS
-        promise(near and answer.until > bench.now, "I8", "quarantine without a loss")
+        promise(history.quarantined() and answer.until > bench.now, "I8", "quarantine without a loss")
     elif isinstance(answer, Wait):
         promise(answer.open_at is None or answer.open_at > bench.now, "I8", f"told to come back in the past: {answer}")
         _judge_gate(history, bench, document, pod, answer)
@@ -32,5 +34,5 @@ def _judge_gate(history: History, bench: Bench, document: QueueDocument, pod: st
     elif answer.blocker == Blocker.RATE_TOTAL and document.rate_total is not None:
         begin = history.passed - document.rate_total.period_ms
         inside = sum(at > begin and one.queue == document.queue for at, one in history.starts)
-        full = inside >= document.rate_total.limit or history.last_fault > begin
+        full = inside >= document.rate_total.limit or history.last_fault > begin - FAULT_MS
         promise(full, "I9", f"{inside} starts fill {document.rate_total}")

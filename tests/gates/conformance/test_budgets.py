@@ -191,6 +191,18 @@ def test_a_lowered_budget_starts_nothing_until_it_fits(fleet: Fleet) -> None:
     assert isinstance(fleet.claim("red.0", "red"), Grant)
 
 
+def test_a_carried_place_is_not_above_a_total_lowered_meanwhile(fleet: Fleet) -> None:
+    two_queues(fleet, total=2)
+    fleet.start("red.0", "red")
+    fleet.start("red.1", "red")
+    fleet.refused("blue.0", "blue")
+    fleet.finish("red.0")
+    fleet.budget(NAME, total=1)
+    assert fleet.refused("blue.0", "blue").blocker == BLOCKER
+    fleet.finish("red.1")
+    assert fleet.start("blue.0", "blue") == "blue0"
+
+
 def test_a_budget_that_sleeps_holds_all_its_queues(fleet: Fleet) -> None:
     two_queues(fleet, total=5)
     fleet.start("red.0", "red")

@@ -157,6 +157,38 @@ def test_a_clock_set_back_by_more_than_a_lease_means_quarantine_then_the_new_clo
     assert fleet.start("b.0") == "j2", "the rate is not frozen for the hour"
 
 
+HOUR_MS = 3_600_000
+
+
+def set_back_by_an_hour(fleet: Fleet) -> None:
+    fleet.beat("a")
+    fleet.bench.advance(-HOUR_MS)
+    fleet.beat("a")
+    fleet.pass_time(LEASE_MS, "a")
+
+
+def test_a_dead_pods_places_do_not_last_as_long_as_the_clock_was_set_back(fleet: Fleet) -> None:
+    fleet.budget("ns/b", total=1)
+    fleet.policy(total=1, per_key=1, budgets=[{"name": "ns/b"}])
+    fleet.jobs("j1", "j2", key="acme")
+    fleet.start("dead.0")
+    fleet.refused("a.0")
+    set_back_by_an_hour(fleet)
+    fleet.pass_time(2 * LEASE_MS, "a")
+    assert fleet.start("a.0") == "j1"
+
+
+def test_a_shut_key_opens_and_a_sleep_ends_after_the_clock_was_set_back(fleet: Fleet) -> None:
+    fleet.policy(per_key=1)
+    fleet.jobs("j1", "j2", key="acme")
+    fleet.start("dead.0")
+    fleet.refused("a.0")
+    fleet.start_and_defer("a.0", Deferred("queue", 30_000))
+    set_back_by_an_hour(fleet)
+    fleet.pass_time(2 * LEASE_MS, "a")
+    assert set(fleet.starts("a.0", "a.1")) == {"other", "j1"}
+
+
 def test_rates_count_as_full_after_a_loss(fleet: Fleet) -> None:
     fleet.policy(rate_total={"limit": 3, "period_ms": 60_000})
     fleet.jobs("j1", "j2")

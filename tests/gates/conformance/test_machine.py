@@ -10,7 +10,14 @@ import pytest
 import redis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from headgate.gates.verbs import Deferred, Lost, Outcome, Returned
 from headgate.model.documents import BudgetDocument, QueueDocument
@@ -29,6 +36,22 @@ OUTCOMES: list[Outcome] = [DONE, DONE, Returned(), Lost(), Deferred("queue", 700
 RATES = [None, {"limit": 1, "period_ms": 400}, {"limit": 3, "period_ms": 1_000}, {"limit": 3, "period_ms": 6_000}]
 
 
+LIMITS = st.fixed_dictionaries(
+    {
+        "total": st.sampled_from([2, None, 1, 3]),
+        "per_key": st.sampled_from([1, None, 2]),
+        "rate_total": st.sampled_from(RATES),
+        "rate_per_key": st.sampled_from([None, {"limit": 2, "period_ms": 2_000}]),
+        "rate_per_worker": st.just({"limit": 4, "period_ms": 1_000}),
+        "budgets": st.sampled_from([[{"name": BUDGET}], [], [{"name": BUDGET, "weight": 2}]]),
+        "stop_policy": st.sampled_from(["None", "None", "None", "Hold"]),
+        "jobs": st.fixed_dictionaries(
+            {"on_worker_lost": st.sampled_from(["Requeue", "Fail"]), "max_losses": st.sampled_from([3, 1])}
+        ),
+    }
+)
+
+
 class GatesMachine(RuleBasedStateMachine):
     open_bench: ClassVar[Any] = ModelBench
 
@@ -38,7 +61,8 @@ class GatesMachine(RuleBasedStateMachine):
         self.world = World(self.bench, QUEUES)
 
     def _pod(self, data: st.DataObject, pods: list[Pod]) -> Pod:
-        return data.draw(st.sampled_from(pods), label="pod")
+        named = {pod.name: pod for pod in pods}
+        return named[data.draw(st.sampled_from(sorted(named)), label="pod")]
 
     @property
     def awake(self) -> list[Pod]:
@@ -54,7 +78,15 @@ class GatesMachine(RuleBasedStateMachine):
 
     # ---- producers and the operator ----
 
-    @rule(queue=st.sampled_from(QUEUES), key=st.sampled_from(KEYS), at_front=st.booleans(), count=st.integers(1, 3))
+    @initialize(red=LIMITS, blue=LIMITS)
+    def begin_busy(self, red: dict[str, Any], blue: dict[str, Any]) -> None:
+        for queue, limits in (("red", red), ("blue", blue)):
+            self.set_limits(queue, limits)
+            for key in (*KEYS, *KEYS):
+                self.world.enqueue(queue, key, at_front=False)
+        self.claim_everywhere()
+
+    @rule(queue=st.sampled_from(QUEUES), key=st.sampled_from(KEYS), at_front=st.booleans(), count=st.integers(1, 4))
     def enqueue(self, queue: str, key: str | None, at_front: bool, count: int) -> None:
         for _ in range(count):
             self.world.enqueue(queue, key, at_front=at_front)
@@ -65,30 +97,9 @@ class GatesMachine(RuleBasedStateMachine):
         waiting = [job_id for queue in QUEUES for job_id in self.bench.queue(queue)]
         self.world.cancel(data.draw(st.sampled_from(waiting), label="job"))
 
-    @rule(
-        queue=st.sampled_from(QUEUES),
-        total=st.sampled_from([None, 1, 2, 3]),
-        per_key=st.sampled_from([None, 1, 2]),
-        rate=st.sampled_from(RATES),
-        rate_per_key=st.sampled_from([None, {"limit": 2, "period_ms": 2_000}]),
-        weight=st.sampled_from([None, 1, 2]),
-        lost=st.sampled_from(["Requeue", "Fail"]),
-        stop=st.sampled_from(["None", "None", "Hold"]),
-    )
-    def set_limits(self, queue: str, weight: int | None, lost: str, stop: str, rate: Any, **limits: Any) -> None:
-        budgets = [] if weight is None else [{"name": BUDGET, "weight": weight}]
-        worker = {"limit": 4, "period_ms": 1_000}
-        self.world.declare(
-            QueueDocument(
-                queue=queue,
-                stop_policy=stop,
-                budgets=budgets,
-                rate_total=rate,
-                rate_per_worker=worker,
-                jobs={"on_worker_lost": lost, "max_losses": 1},
-                **limits,
-            )
-        )
+    @rule(queue=st.sampled_from(QUEUES), limits=LIMITS)
+    def set_limits(self, queue: str, limits: dict[str, Any]) -> None:
+        self.world.declare(QueueDocument(queue=queue, **limits))
 
     @rule(total=st.sampled_from([None, 2, 3]), rate=st.sampled_from([*RATES[:1], {"limit": 3, "period_ms": 1_500}]))
     def set_budget(self, total: int | None, rate: Any) -> None:
@@ -119,6 +130,15 @@ class GatesMachine(RuleBasedStateMachine):
         slot = data.draw(st.sampled_from(sorted(pod.running)), label="slot")
         self.world.finish(pod, slot, outcome, fused=fused, twice=twice)
 
+    @rule(outcome=st.sampled_from(OUTCOMES), fused=st.booleans(), ms=st.sampled_from([0, 100, 1_000, 5_000]))
+    def work(self, outcome: Outcome, fused: bool, ms: int) -> None:
+        """Every pod that is well ends one job and takes another, a while apart."""
+        for pod in self.awake:
+            for slot in sorted(pod.running)[:1]:
+                self.world.finish(pod, slot, outcome, fused=fused)
+                self.world.pass_time(ms)
+        self.claim_everywhere()
+
     @precondition(lambda self: self.busy)
     @rule(data=st.data(), dies=st.booleans())
     def fail(self, data: st.DataObject, dies: bool) -> None:
@@ -133,6 +153,16 @@ class GatesMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def freeze(self, data: st.DataObject) -> None:
         self._pod(data, self.awake).frozen = True
+
+    @precondition(lambda self: self.busy)
+    @rule(data=st.data(), ms=st.sampled_from([20_000, 16_000, 26_000]), beats=st.booleans())
+    def oversleep(self, data: st.DataObject, ms: int, beats: bool) -> None:
+        """A pod that runs something is away for about a lease, and the others go on."""
+        pod = self._pod(data, self.busy)
+        pod.frozen = True
+        self.world.pass_time(ms)
+        self.claim_everywhere()
+        self.world.thaw(pod, beats=beats)
 
     @precondition(lambda self: len(self.awake) < len(self.world.pods))
     @rule(data=st.data(), beats=st.booleans())
@@ -186,7 +216,7 @@ def run(machine: type[GatesMachine], examples: int, steps: int) -> None:
             suppress_health_check=checks,
             derandomize=SCALE == 1,
             database=None,
-            print_blob=True,
+            report_multiple_bugs=False,
         ),
     )
 

@@ -144,15 +144,17 @@ class World:
         claim = Claim(pod.queue, slot, pod.name, self._next("nonce"), self._next("execution"))
         answer = self.bench.gates(pod.name).claim(claim)
         if twice:
-            self._same_grant(answer, self.bench.gates(pod.name).claim(claim))
+            answer = self._latest(answer, self.bench.gates(pod.name).claim(claim))
         return self._answered(pod, slot, answer)
 
-    def _same_grant(self, first: ClaimAnswer, second: ClaimAnswer) -> None:
+    def _latest(self, first: ClaimAnswer, second: ClaimAnswer) -> ClaimAnswer:
+        """The reply was lost and the call sent again. A grant is the same; what was refused may be open by now."""
         if isinstance(first, Grant):
             promise(isinstance(second, Grant), "I4", f"a repeated claim answers {second}")
             assert isinstance(second, Grant)
             same = (first.job_id, first.fence) == (second.job_id, second.fence)
             promise(same, "I4", f"a repeated claim starts {second.job_id} too")
+        return second
 
     def _answered(self, pod: Pod, slot: str, answer: ClaimAnswer) -> ClaimAnswer:
         if isinstance(answer, Grant):
@@ -168,26 +170,30 @@ class World:
         claim = Claim(pod.queue, slot, pod.name, self._next("nonce"), self._next("execution"))
         if fused:
             finished, answer = gates.finish_claim(end, claim)
-            self._ended(running, end, finished)
             if twice:
                 again, repeated = gates.finish_claim(end, claim)
                 promise(again is finished, "I4", f"a repeated finish answers {again} after {finished}")
-                self._same_grant(answer, repeated)
+                answer = self._latest(answer, repeated)
+            self._ended(running, end, finished)
             self._answered(pod, slot, answer)
-            return
-        finished = gates.finish(end)
-        self._ended(running, end, finished)
-        if twice and finished is not Finished.GONE:
-            promise(gates.finish(end) is finished, "I4", "a repeated finish answers something else")
+        else:
+            finished = gates.finish(end)
+            if twice:
+                again = gates.finish(end)
+                promise(again is finished, "I4", f"a repeated finish answers {again} after {finished}")
+            self._ended(running, end, finished)
+        if finished in (Finished.POISON, Finished.FAILED):
+            self._bury_own(running)
 
     def _ended(self, running: Running, end: Finish, finished: Finished) -> None:
         acknowledged = end.outcome == DONE and finished is Finished.OK
         self.history.ended(self._execution(running), finished, self.bench.now, acknowledged=acknowledged)
-        if finished in (Finished.POISON, Finished.FAILED):
-            mark = replace(running.holding, slot="", places=())
-            self.bench.fail(running.grant.job_id)
-            self.history.acknowledged(running.grant.job_id)
-            self.bench.gates("operator").release(mark)
+
+    def _bury_own(self, running: Running) -> None:
+        """A lost job that does not go back: RQ's failure code, then its place is released."""
+        self.bench.fail(running.grant.job_id)
+        self.history.acknowledged(running.grant.job_id)
+        self.bench.gates("operator").release(replace(running.holding, slot="", places=()))
 
     def fail(self, pod: Pod, slot: str, *, dies: bool = False) -> None:
         """The slow path: seal, RQ's own code, release. `dies`: the pod, between the last two."""
@@ -220,6 +226,8 @@ class World:
             self.history.pass_time(step)
             ms -= step
             self._since_beat += step
+            if all(pod.frozen for pod in self.pods):
+                self.history.last_fault = self.history.passed
             if self._since_beat == RENEW_MS:
                 self._since_beat = 0
                 self.beat_all()

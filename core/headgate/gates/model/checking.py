@@ -95,7 +95,9 @@ def _check_budget(store: Store, found: Check, name: str, waiter: Waiter) -> None
     share = Share(budget, waiter.weight, waiter)
     found.shares.append(share)
     blocked, promised = _queue_up(store, share)
-    if not share.carried and (blocked or budget.free(now) < waiter.weight):
+    # A carried place counts as used already: less than none free means that the total was lowered meanwhile.
+    lacking = budget.free(now) < (0 if share.carried else waiter.weight)
+    if lacking or (blocked and not share.carried):
         found.refusals.add(label, holders=budget.used(now), line=_wait_for_budget(budget, waiter, now))
     rate = rate_of(budget.document.rate)
     if rate:

@@ -18,6 +18,8 @@ def readd(store: Store, queue: str, job_id: str, execution: str, slot: str) -> b
     job = store.rq.jobs.get(job_id)
     if job is not None and job.status not in ("started", "queued"):
         return False
+    if f"{job_id}:{execution}{MARK}" in store.gates(queue).held:  # RQ's failure code runs for it
+        return False
     if runs_elsewhere(store, queue, job_id, execution):
         return False
     store.gates(queue).held.take(f"{job_id}:{execution}", store.now + LEASE_MS)

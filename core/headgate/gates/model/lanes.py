@@ -7,6 +7,7 @@ from typing import Literal
 
 KEYLESS = "-"
 """The lane of jobs without a key; perKey does not apply to them. A key's lane is `=<key>`."""
+FIRST_JOBS = 2**20
 LOOKS = 16
 """At most so many keys are looked at in one claim."""
 
@@ -24,13 +25,16 @@ Refusal = tuple[Literal["shut", "late"], int]
 
 
 class Lanes:
-    """`open`: lanes by turn. `shut`: full ones by their first lease end (ms). `late`: by opening (ms)."""
+    """`open`: lanes by turn, those new in one turn in the order of their first jobs.
+
+    `shut`: full ones by their first lease end (ms). `late`: by opening (ms). `seen`: job id -> lane.
+    """
 
     __slots__ = ("late", "open", "seen", "shut", "turn")
 
     def __init__(self) -> None:
         self.seen: dict[str, str] = {}
-        self.open: dict[str, int] = {}
+        self.open: dict[str, float] = {}
         self.shut: dict[str, int] = {}
         self.late: dict[str, int] = {}
         self.turn = 0
@@ -45,10 +49,11 @@ class Lanes:
         if len(learnt) < len(found_lanes):
             return [job_id for job_id in found_lanes if job_id not in learnt]
         self.seen = {job_id: found for job_id, found in self.seen.items() if job_id in ids}
-        for job_id, found in learnt.items():
-            self.seen[job_id] = found
-            if found not in self.shut and found not in self.late:
-                self.open.setdefault(found, self.turn)
+        for position, job_id in enumerate(ids, 1):
+            if job_id in learnt:
+                lane_found = self.seen[job_id] = learnt[job_id]
+                if lane_found not in self.shut and lane_found not in self.late:
+                    self.open.setdefault(lane_found, self.turn + position / FIRST_JOBS)
         return []
 
     def has_jobs(self, lane: str) -> bool:

@@ -38,5 +38,8 @@ class Leases:
         """Never shortens: a sealed execution keeps its seal."""
         self.ends[holder] = max(end, self.ends.get(holder, 0))
 
+    def end_by(self, latest: int) -> None:
+        self.ends = {holder: min(end, latest) for holder, end in self.ends.items()}
+
     def drop(self, holder: str) -> bool:
         return self.ends.pop(holder, None) is not None

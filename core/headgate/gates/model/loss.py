@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from headgate.gates.model.state import Store
-from headgate.gates.verbs import LEASE_MS, RENEW_MS, Seen
+from headgate.gates.model.budgets import Budget
+from headgate.gates.model.state import Policy, Store
+from headgate.gates.verbs import LEASE_MS, RENEW_MS, SEAL_MS, Seen
 
 SEQ_JUMP = 1_000_000
 """Keeps fences growing past grants that the store no longer knows of."""
@@ -17,6 +18,9 @@ def notice(store: Store, seen: Seen) -> None:
     if meta.epoch == seen.epoch != "" and meta.seq >= seen.seq and calm:
         return
     lost = _is_lost(store, seen, clock)
+    if now < clock - LEASE_MS:
+        _accept_clock(store, clock - now)
+        lost = True
     if not meta.epoch:
         meta.epoch, meta.clock = str(store.us), now
     if lost:
@@ -34,8 +38,6 @@ def _is_lost(store: Store, seen: Seen, clock: int) -> bool:
         return meta.lost != seen.epoch
     if seen.epoch == meta.epoch and meta.seq < seen.seq:
         return True
-    if now < clock - LEASE_MS:
-        return True
     return now > clock + 2 * RENEW_MS and _was_cut_off(store)
 
 
@@ -45,6 +47,25 @@ def _was_cut_off(store: Store) -> bool:
     if not any(leases.ends for leases in held):
         store.meta.clock = store.now
     return any(leases.lapsed(store.now) for leases in held)
+
+
+def _accept_clock(store: Store, step: int) -> None:
+    """The clock was set back by `step` ms: what ends by the old clock must not last as long as that.
+
+    Leases end within 60 s (who lives renews before that), keys look again, sleeps move along.
+    """
+    for name in known_queues(store):
+        gates = store.gates(name)
+        for leases in (gates.held, *gates.key_held.values()):
+            leases.end_by(store.now + SEAL_MS)
+        gates.lanes.look_again()
+    for budget in store.budgets.values():
+        budget.held.end_by(store.now + SEAL_MS)
+        budget.http.end_by(store.now + SEAL_MS)
+    sleepers: list[Policy | Budget] = [*store.policies.values(), *store.budgets.values()]
+    for sleeper in sleepers:
+        if sleeper.sleep > store.us:
+            sleeper.sleep -= step * 1000
 
 
 def known_queues(store: Store) -> list[str]:

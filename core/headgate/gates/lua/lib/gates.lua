@@ -32,7 +32,8 @@ for size, name in string.gmatch(shares, 'b(%d+):(%S+)') do
     if now < b.waiting or now < b.promised then
       -- include: queue_up
     end
-    if not b.carried and (b.free < weight or blocked) then
+    -- A carried place counts as used already: less than none free means that the total was lowered meanwhile.
+    if b.carried and b.free < 0 or not b.carried and (b.free < weight or blocked) then
       refuse('budget/' .. name, b.used, 0, { b.key .. ':wait', b })
     end
     if b.limit > 0 then

@@ -30,7 +30,7 @@ local function index(window)
     if key and not lanes[key] then
       lanes[key] = {}
       if not (call('ZSCORE', Q .. 'shut', key) or call('ZSCORE', Q .. 'late', key)) then
-        call('ZADD', Q .. 'open', 'NX', turn + i / 1024, key) -- keys new in one turn: in the order of their first jobs
+        call('ZADD', Q .. 'open', 'NX', turn + (n + i) / 1048576, key) -- new in one turn: in the order of their first jobs
       end
     end
     if key and i >= front then

@@ -9,8 +9,6 @@ elseif seen ~= '' and seen ~= epoch then
   lost = call('HGET', KEYS[1], 'lost') ~= seen
 elseif seen == epoch and seq < tonumber(ARGV[3]) then
   lost = true
-elseif now < clock - 20000 then
-  lost = true
 elseif now > clock + 10000 then
   -- Nobody renewed for two beats. Only leases that lapsed meanwhile can be counted wrongly.
   local queues = call('SMEMBERS', H .. 'draining')
@@ -23,6 +21,10 @@ elseif now > clock + 10000 then
     lost = lost or #first > 0 and tonumber(first[2]) <= now
   end
   if not running then call('HSET', KEYS[1], 'clock', now) end
+end
+if now < clock - 20000 then
+  -- include: new_clock
+  lost = true
 end
 if lost then
   -- The jump keeps fences growing past grants that the store no longer knows of.

@@ -4,6 +4,7 @@ local function readd(job, execution_id, slot)
   local member, job_key = job .. ':' .. execution_id, P .. ':job:' .. job
   local status = call('HGET', job_key, 'status')
   if status and status ~= 'started' and status ~= 'queued' then return false end
+  if call('ZSCORE', Q .. 'held', member .. '!') then return false end -- RQ's failure code runs for it
   for _, other in ipairs(call('ZRANGE', P .. ':executions:' .. job, 0, -1)) do
     if other ~= execution_id and (tonumber(call('ZSCORE', Q .. 'held', job .. ':' .. other)) or 0) > now then return false end
   end
