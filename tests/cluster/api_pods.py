@@ -6,6 +6,7 @@ or the node lifecycle controller would mark its Pods as not ready after 40 s.
 
 import asyncio
 import base64
+import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -129,14 +130,18 @@ async def running_kubelet(
     folder: Path,
     *,
     app: Path | None = None,
+    environ: Mapping[str, str] = os.environ,
     say: Callable[[str, str], None] = lambda _pod, _line: None,
 ) -> AsyncIterator[Kubelet]:
-    """Run the Pods of `namespace` as processes until the end, then kill them. `app`: their current folder."""
+    """Run the Pods of `namespace` as processes until the end, then kill them.
+
+    `app`: their current folder; `environ`: what they inherit.
+    """
     api = await ApiServer.connect(str(control_plane.kubeconfig), Metrics())
     node = Node(api, f"node-{secrets.token_hex(4)}")
     await node.register()
     where = app or folder
-    machine = Machine(folder / "pods", where, for_children(where), SystemClock(), say)
+    machine = Machine(folder / "pods", where, for_children(where, environ), SystemClock(), say)
     kubelet = Kubelet(ApiPods(api, namespace, node._name), machine)
     tasks = [asyncio.create_task(kubelet.run()), asyncio.create_task(node.beat())]
     try:
