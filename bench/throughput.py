@@ -130,7 +130,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--slots", type=int, default=5, help="processes of ours and of each peer but BullMQ")
     parser.add_argument("--tables", default="noop,incr,cold", help="which of noop, incr, cold")
-    parser.add_argument("--deadline", type=float, default=300, help="seconds a cell may take")
+    parser.add_argument("--deadline", type=float, default=120, help="seconds a cell may take")
     options = parser.parse_args()
     missing = bullmq.install()
     if missing:

@@ -2,6 +2,7 @@
 // The ledger is one byte a job; it is written to its file when WARM jobs (at least one) have run and when all have.
 import { closeSync, openSync, writeSync } from "node:fs";
 import { Queue, Worker } from "bullmq";
+import { Redis } from "ioredis";
 
 const [mode, port, kind, ...numbers] = process.argv.slice(2);
 const ledgerPath = numbers.pop();
@@ -27,19 +28,20 @@ async function work() {
     ran += 1;
     if (ran === Math.max(1, warm) || ran >= jobs) writeSync(file, ticks, 0, jobs, 0);
   };
-  let client;
+  const client = kind === "incr" ? new Redis(connection) : null;
   const noop = async (job) => tick(job.data.number);
   const incr = async (job) => {
     await client.incr("bench:incr");
     tick(job.data.number);
   };
   const worker = new Worker("bench", kind === "incr" ? incr : noop, { connection, concurrency, autorun: false });
-  client = await worker.client;
   process.once("SIGTERM", async () => {
     await worker.close();
+    await client?.quit();
     closeSync(file);
     process.exit(0);
   });
+  worker.on("failed", (_, error) => console.error(error));
   await worker.run();
 }
 
