@@ -69,6 +69,10 @@ class Gated(RqEndings):
             self.__dict__["_door"] = (os.getpid(), door)
         return door
 
+    def connect(self):
+        """With `door` what the slow path needs of a slot's access to the store."""
+        return self.connection
+
     @property
     def cell(self):
         """Shared with the work-horse."""
@@ -146,7 +150,7 @@ class Gated(RqEndings):
         rules = rules_of(grant.revision, document, 1 << 26)
         rules.functions._free = True  # RQ's tests call Python's own functions, which only a function list would allow
         lines = JobLines(queue.name, self.name, "text", "error")
-        slow = SlowPath(self.door, lambda: self.connection, self._unreachable)
+        slow = SlowPath(self, self._unreachable)
         endings = Endings(self.cell, lines, slow, lambda _serializer: self, lambda: self.connection)
         fast = FastPath(queue.name, self.name, self.cell, lines, endings, lambda: self.connection)
         finish = fast.run(grant, rules)
