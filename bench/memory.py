@@ -80,7 +80,9 @@ def main() -> None:
             for slots in map(int, options.slots.split(",")):
                 place = Path(folder) / f"{ballast}-{slots}"
                 results.append((ballast, ours(place.with_suffix(".ours"), slots, options.jobs, ballast)))
-                results.append((ballast, stock(place.with_suffix(".rq"), slots, min(options.jobs, 200), ballast)))
+                results.append(
+                    (ballast, stock(place.with_suffix(".rq"), slots, min(options.jobs, max(20, 2 * slots)), ballast))
+                )
     head = ["system", "slots", "application MiB", "private MB a slot", "largest", "whole tree MB a slot"]
     figures = [(row.private_mb, row.largest_mb, row.tree_mb) for _, row in results]
     rows = [
