@@ -156,8 +156,9 @@ class ApiServer:
 def _answer(status: int, text: str, what: str) -> Any:
     if status < 300:
         return json.loads(text) if text else None
-    message = f"{_message(text)} ({status} to {what})"
-    raise _kind_of_failure(status, text)(message)
+    failure = _kind_of_failure(status, text)
+    # A refusal ends in a condition, where only the server's own words help; it names the object itself.
+    raise failure(_message(text) if failure is Rejected else f"{_message(text)} ({status} to {what})")
 
 
 def _kind_of_failure(status: int, text: str) -> Callable[[str], ClusterError]:

@@ -124,12 +124,24 @@ def test_labels_resources_and_scheduling_need_no_admission_policy(wanted: Make) 
         ({"containers": [{"name": "worker", "ports": [{"containerPort": "80"}]}]}, "must be a whole number"),
         ({"containers": [{"name": "worker", "env": {"A": "b"}}]}, "containers[0].env: must be a list"),
         ({"serviceAccountName": 5}, "serviceAccountName: must be text"),
+        (
+            {"containers": [{"name": "worker", "resources": {"requests": {"cpu": "half", "memory": "1Gi"}}}]},
+            "containers[0].resources.requests.cpu: 'half' is no quantity, write for example 500m or 256Mi",
+        ),
+        ({"containers": [{"name": "worker", "resources": {"limits": "1Gi"}}]}, "limits: must be a mapping"),
     ],
 )  # fmt: skip
 def test_what_is_no_pod_spec_is_named_before_anybody_reads_it(spec: dict[str, Any], words: str, wanted: Make) -> None:
     """The API server preserves the template unseen, so any JSON can arrive."""
     (sentence,) = misshapen(wanted(template(spec)).template_spec)
     assert words in sentence
+
+
+@pytest.mark.parametrize("amount", [1, 0.5, "500m", "1.5Gi", ".5", "1e3", "2E", "100k", "+1", "5."])
+def test_every_way_to_write_a_quantity_is_taken(amount: object, wanted: Make) -> None:
+    resources = {"limits": {"memory": amount, "example.com/gpu": amount}}
+    spec = wanted(template({"containers": [{"name": "worker", "resources": resources}]})).template_spec
+    assert list(misshapen(spec)) == []
 
 
 def test_null_is_absent_at_any_depth(wanted: Make) -> None:

@@ -300,7 +300,14 @@ NO_SCHEDULER = Reason(
 AS_EXPECTED = Reason(DEGRADED, "False", "AsExpected", "Nothing is wrong.", NOTHING, announced=False)
 
 IN_FORCE = Reason(READY, "True", "InForce", "The limits are in force and the workers run.", NOTHING)
-HELD = Reason(READY, "True", "Held", "In force, and stopPolicy lets nothing start.", "Set stopPolicy: None to go on.")
+HELD = Reason(
+    READY,
+    "True",
+    "Held",
+    "In force, and stopPolicy lets nothing start.",
+    "Set stopPolicy: None to go on.",
+    announced=False,  # Throttled is
+)
 READY_SHADOW = Reason(READY, "True", "Shadow", "The workers run, and limits are only counted.", "Set mode: Enforce.")
 
 REASONS: tuple[Reason, ...] = tuple(value for value in globals().values() if isinstance(value, Reason))
