@@ -94,6 +94,7 @@ class ApiProxy:
             self._ready.set()
             await self._stopping.wait()
             await runner.cleanup()
+        await asyncio.sleep(0.2)  # TLS connections say good-bye after `close` has returned
 
     async def _handle(self, asked: web.Request) -> web.StreamResponse:
         request = Request(time.monotonic(), asked.method, asked.path, dict(asked.query))
