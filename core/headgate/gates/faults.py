@@ -22,7 +22,7 @@ def fault_of(message: str) -> HeadgateError:
     code = message.removeprefix("ERR ").partition(" ")[0].rstrip(":")
     if code == "OOM" or "-OOM " in message:
         return StoreFull(f"the store is above its maxmemory and takes nothing new: {message}")
-    if code in _FORBIDDEN:
+    if code in _FORBIDDEN or "Protocol error: unauthenticated" in message:  # its limit for long commands before AUTH
         return StoreUnavailable(
             f"the store does not let us in: {message} (look at user and password in the store's URL)"
         )
