@@ -41,6 +41,7 @@ class Wire:
         self._timeout = timeout
         self._socket: Any = None
         self._reader = hiredis.Reader()
+        self._buffer = bytearray(16384)  # one for all replies: a new one each time costs two page faults
 
     @property
     def connected(self) -> bool:
@@ -59,10 +60,10 @@ class Wire:
             self._socket.sendall(command)
             reply = self._reader.gets()
             while reply is False:
-                data = self._socket.recv(65536)
-                if not data:
+                size = self._socket.recv_into(self._buffer)
+                if not size:
                     raise ConnectionError("the store closed the connection")
-                self._reader.feed(data)
+                self._reader.feed(self._buffer, 0, size)
                 reply = self._reader.gets()
         except (OSError, ssl.SSLError, hiredis.ProtocolError) as fault:
             self.close()
