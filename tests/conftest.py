@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 import redis
+
 from tests.stores import StoreServer, redis_binary, valkey_binary
 
 

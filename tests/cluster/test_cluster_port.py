@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.cli.cluster_port_suite import *  # noqa: F403  the tests themselves
-from tests.cli.cluster_port_suite import Edit
-from tests.cli.conftest import eventually  # noqa: F401  a fixture of the suite
 
 from headgate.control.ports import Kind, Manifest
 from headgate_operator.cluster import ApiServer, path_of
 from headgate_operator.live_cluster import LiveCluster
 from headgate_operator.metrics import Metrics
+from tests.cli.cluster_port_suite import *  # noqa: F403  the tests themselves
+from tests.cli.cluster_port_suite import Edit
+from tests.cli.conftest import eventually  # noqa: F401  a fixture of the suite
 
 from .control_plane import ControlPlane
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 
 import redis
+
 from tests.stores import StoreServer, valkey_binary
 
 JEMALLOC = (
