@@ -286,7 +286,7 @@ POISON_JOBS = Reason(
     "True",
     "PoisonJobs",
     "Jobs were taken out because each lost maxLosses workers.",
-    "headgate dead list QUEUE; correct the job, then requeue or delete them.",
+    "See RQ's failed registry (`rq info`, rq-dashboard) for the reason; correct the job, then requeue or delete it.",
     warns=True,
 )
 NO_SCHEDULER = Reason(
