@@ -1,6 +1,6 @@
 """What happened, as producers and workers saw it: an account of its own, against which every answer is judged.
 
-It never reads how gates count. Leases are judged on the store's clock, rates on time as it really passed.
+It never reads how gates count, and knows only time as it really passed: a worker's lease is a span on its own clock.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def promise(holds: bool, invariant: str, what: str) -> None:
 
 @dataclass(slots=True)
 class Execution:
-    """One grant. `lease_end` (ms) as its worker knows it; `alive`: its process runs; `lost`: reaped or granted anew."""
+    """One grant. `lease_end` (really passed ms) as its worker knows it; `lost`: reaped or granted anew."""
 
     job_id: str
     execution: str
@@ -37,9 +37,9 @@ class Execution:
     ended: bool = False
     lost: bool = False
 
-    def runs(self, now: int) -> bool:
+    def runs(self, passed: int) -> bool:
         """It executes user code under a lease that its worker believes in."""
-        return self.alive and not self.ended and not self.lost and self.lease_end > now
+        return self.alive and not self.ended and not self.lost and self.lease_end > passed
 
 
 @dataclass(slots=True)
@@ -99,43 +99,40 @@ class History:
         for job in self.jobs.values():
             job.excuses += 1
 
-    def granted(self, grant: Grant, queue: str, slot: str, now: int) -> Execution:
+    def granted(self, grant: Grant, queue: str, slot: str) -> Execution:
         job = self.jobs[grant.job_id]
         document = self.policies[queue]
         shares = {share.name: share.weight for share in document.budgets}
-        lease_end = now + LEASE_MS
+        lease_end = self.passed + LEASE_MS
         started = Execution(grant.job_id, grant.execution, queue, job.key, slot, grant.fence, shares, lease_end)
-        self._judge_start(started, document, now)
+        self._judge_start(started, document)
         promise(grant.fence > self.last_fence, "I11", f"fence {grant.fence} after {self.last_fence}")
         self.last_fence = grant.fence
         promise(job.acks <= job.excuses, "I4", f"{grant.job_id} starts after it was acknowledged")
         for other in self.executions.values():
             if other.job_id == grant.job_id:
-                promise(not other.runs(now), "I4", f"{grant.job_id} starts while {other.execution} runs it")
+                promise(not other.runs(self.passed), "I4", f"{grant.job_id} starts while {other.execution} runs it")
                 other.lost = True
         self.executions[grant.execution] = started
         self.starts.append((self.passed, started))
         self._judge_rates(started, document)
         return started
 
-    def renewed(self, execution: Execution, now: int) -> None:
-        if not execution.runs(now) and not execution.ended:
+    def renewed(self, execution: Execution) -> None:
+        if not execution.runs(self.passed) and not execution.ended:
             if not self.quarantined():
                 promise(not execution.lost, "I11", f"{execution.execution} was lost and is kept")
-                self._judge_start(execution, self.policies[execution.queue], now)
-            for other in self.executions.values():
-                twice = other is not execution and other.job_id == execution.job_id and other.runs(now)
-                promise(not twice, "I4", f"{execution.execution} is kept while {other.execution} runs {other.job_id}")
+                self._judge_start(execution, self.policies[execution.queue])
             execution.lost = False
-        execution.lease_end = max(execution.lease_end, now + LEASE_MS)
+        execution.lease_end = max(execution.lease_end, self.passed + LEASE_MS)
 
-    def sealed(self, execution: Execution, now: int) -> None:
-        execution.lease_end = max(execution.lease_end, now + SEAL_MS)
+    def sealed(self, execution: Execution) -> None:
+        execution.lease_end = max(execution.lease_end, self.passed + SEAL_MS)
 
-    def ended(self, execution: Execution, finished: Finished, now: int, *, acknowledged: bool) -> None:
+    def ended(self, execution: Execution, finished: Finished, *, acknowledged: bool) -> None:
         """`acknowledged`: the job is done in the producer's eyes, if this is OK."""
         if finished is Finished.GONE:
-            promise(not execution.runs(now) or self.recent_loss(), "I11", f"{execution.execution} refused in time")
+            promise(not execution.runs(self.passed) or self.recent_loss(), "I11", f"{execution.execution} refused")
         else:
             promise(not execution.lost or self.recent_loss(), "I11", f"{execution.execution} was lost but is heard")
             if acknowledged:
@@ -149,16 +146,20 @@ class History:
             job.acks += 1
             promise(job.acks <= 1 + job.excuses, "I4", f"{job_id} acknowledged {job.acks} times")
 
-    def reaped(self, execution_id: str, now: int) -> None:
+    def reaped(self, execution_id: str) -> None:
         """Somebody was told that this execution is lost."""
         execution = self.executions.get(execution_id)
         if execution is not None:
-            promise(not execution.runs(now) or self.recent_loss(), "I4", f"{execution_id} reaped under its lease")
+            promise(not execution.runs(self.passed) or self.recent_loss(), "I4", f"{execution_id} reaped too early")
             execution.lost = True
 
     def quarantined(self) -> bool:
-        """A fault is not a lease old: what ran before it is taken in again, and nothing may start."""
-        return self.passed - self.last_fault <= LEASE_MS
+        """After a fault, for a lease (and a small step back): what ran is taken in again, nothing starts."""
+        return self.passed - self.last_fault <= 2 * LEASE_MS
+
+    def recent_fault(self) -> bool:
+        """A clock that was set back, unnoticed, stretches leases by less than a lease each time."""
+        return self.passed - self.last_fault <= 2 * SEAL_MS
 
     def recent_loss(self) -> bool:
         """What the store knows may still be older than what happened."""
@@ -166,11 +167,11 @@ class History:
 
     # ---- I1, I2 ----
 
-    def running(self, now: int) -> list[Execution]:
-        return [execution for execution in self.executions.values() if execution.runs(now)]
+    def running(self) -> list[Execution]:
+        return [execution for execution in self.executions.values() if execution.runs(self.passed)]
 
-    def _judge_start(self, started: Execution, document: QueueDocument, now: int) -> None:
-        running = self.running(now)
+    def _judge_start(self, started: Execution, document: QueueDocument) -> None:
+        running = self.running()
         own = [other for other in running if other.queue == started.queue]
         if document.total:
             promise(len(own) < document.total, "I1", f"start {len(own) + 1} of {started.queue}, total {document.total}")

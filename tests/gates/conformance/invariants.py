@@ -13,9 +13,22 @@ ENDED = ("finished", "failed", "canceled")
 def judge_step(world: World) -> None:
     world.bench.gates("operator").inspect()
     world.bench.wakes()
+    _judge_twins(world)
     for queue in world.queues:
         _judge_jobs(world, queue)
         _judge_holders(world, queue)
+
+
+def _judge_twins(world: World) -> None:
+    """No job runs in two pods that are well."""
+    running = [
+        held.grant
+        for pod in world.pods
+        for held in pod.running.values()
+        if not pod.frozen and world.history.executions[held.grant.execution].runs(world.history.passed)
+    ]
+    jobs = [grant.job_id for grant in running]
+    promise(len(set(jobs)) == len(jobs), "I4", f"twice: {[(grant.job_id, grant.execution) for grant in running]}")
 
 
 def _judge_jobs(world: World, queue: str) -> None:
@@ -48,7 +61,8 @@ def _judge_holders(world: World, queue: str) -> None:
     for member, end in members.items():
         execution = history.executions[member.rpartition(":")[2].removesuffix("!")]
         if end > now and not member.endswith("!"):
-            promise(not execution.ended and execution.lease_end >= end, "I7", f"{member} holds until {end}, now {now}")
+            due = end - now <= execution.lease_end - history.passed or history.recent_fault()
+            promise(not execution.ended and due, "I7", f"{member} holds until {end}, now {now}: {execution}")
 
 
 def judge_end(world: World) -> None:
@@ -57,7 +71,7 @@ def judge_end(world: World) -> None:
         world.thaw(pod, beats=True)
     for queue in world.queues:
         world.declare(QueueDocument(queue=queue, total=2, per_key=1, budgets=[{"name": BUDGET}]))
-    world.pass_time(SEAL_MS + 5_000)
+    world.pass_time(2 * SEAL_MS)
     for _ in range(400):
         if not _work(world):
             break
@@ -69,7 +83,7 @@ def judge_end(world: World) -> None:
         for key in KEYS:
             if key is not None:
                 promise(not world.bench.key_holders(queue, key), "I7", f"left under key {key}")
-    world.pass_time(5_000)
+    world.pass_time(10_000)
     promise(not world.bench.budget_holders(BUDGET), "I7", f"left: {world.bench.budget_holders(BUDGET)}")
     judge_step(world)
 

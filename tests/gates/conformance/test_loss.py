@@ -240,6 +240,28 @@ def test_a_job_that_started_elsewhere_meanwhile_is_gone_not_readded(fleet: Fleet
     assert fleet.live() == 1
 
 
+def test_of_two_who_claim_the_same_forgotten_job_one_is_gone(fleet: Fleet) -> None:
+    """a was away while its job started elsewhere; then everything is forgotten, the job's hash too."""
+    fleet.policy(total=2)
+    fleet.jobs("j1")
+    fleet.start("a.0")
+    fleet.pass_time(LEASE_MS, "b")
+    fleet.start("b.0")
+    fleet.bench.wipe()
+    kept = [*fleet.beat("b").kept.values(), *fleet.beat("a").kept.values()]
+    assert kept == [Kept.READDED, Kept.GONE]
+
+
+def test_a_job_that_is_being_buried_is_not_taken_in_again(fleet: Fleet) -> None:
+    fleet.policy(total=1, jobs={"on_worker_lost": "Fail"})
+    fleet.jobs("j1")
+    fleet.start("a.0")
+    fleet.pass_time(LEASE_MS, "z", queue="other")
+    assert len(fleet.operator.reap(dead=True)) == 1
+    fleet.bench.advance(-2 * LEASE_MS)
+    assert list(fleet.beat("a").kept.values()) == [Kept.GONE]
+
+
 def test_an_ended_job_that_came_back_queued_is_not_run_by_its_old_holder_again(fleet: Fleet) -> None:
     """finish was lost with the data: the job is queued again in RQ's eyes and runs again, once at a time."""
     fleet.policy(total=1)

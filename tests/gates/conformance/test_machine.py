@@ -180,7 +180,8 @@ class GatesMachine(RuleBasedStateMachine):
     def store_away(self, ms: int) -> None:
         self.world.store_away(ms)
 
-    @rule(ms=st.sampled_from([50, 3_000, 19_000, 30_000]))
+    @precondition(lambda self: not self.world.history.recent_fault())
+    @rule(ms=st.sampled_from([50, 3_000, 19_000, 30_000, 3_600_000]))
     def step_back(self, ms: int) -> None:
         self.world.step_back(ms)
 

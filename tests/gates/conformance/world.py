@@ -96,7 +96,7 @@ class World:
 
     def _bury(self, reaped: Any, caller: str, *, buries: bool = True) -> None:
         for one in reaped:
-            self.history.reaped(one.execution, self.bench.now)
+            self.history.reaped(one.execution)
             if one.fate is not Fate.REQUEUED and buries:
                 self._fail(one, caller)
 
@@ -134,10 +134,10 @@ class World:
         for slot, running in list(pod.running.items()):
             execution = self._execution(running)
             if renewal.kept[execution.execution] is Kept.GONE:
-                self.history.ended(execution, Finished.GONE, self.bench.now, acknowledged=False)
+                self.history.ended(execution, Finished.GONE, acknowledged=False)
                 del pod.running[slot]
             else:
-                self.history.renewed(execution, self.bench.now)
+                self.history.renewed(execution)
         self._bury(renewal.reaped, pod.name)
 
     def claim(self, pod: Pod, slot: str, *, twice: bool = False) -> ClaimAnswer:
@@ -158,7 +158,7 @@ class World:
 
     def _answered(self, pod: Pod, slot: str, answer: ClaimAnswer) -> ClaimAnswer:
         if isinstance(answer, Grant):
-            self.history.granted(answer, pod.queue, slot, self.bench.now)
+            self.history.granted(answer, pod.queue, slot)
             pod.running[slot] = Running(pod.queue, slot, answer)
         elif not isinstance(answer, KeysWanted):
             judge_refusal(self.history, self.bench, pod.queue, pod.name, answer)
@@ -187,7 +187,7 @@ class World:
 
     def _ended(self, running: Running, end: Finish, finished: Finished) -> None:
         acknowledged = end.outcome == DONE and finished is Finished.OK
-        self.history.ended(self._execution(running), finished, self.bench.now, acknowledged=acknowledged)
+        self.history.ended(self._execution(running), finished, acknowledged=acknowledged)
 
     def _bury_own(self, running: Running) -> None:
         """A lost job that does not go back: RQ's failure code, then its place is released."""
@@ -200,17 +200,17 @@ class World:
         running = pod.running.pop(slot)
         gates, execution = self.bench.gates(pod.name), self._execution(running)
         if not gates.seal(running.holding):
-            self.history.ended(execution, Finished.GONE, self.bench.now, acknowledged=False)
+            self.history.ended(execution, Finished.GONE, acknowledged=False)
             return
         if self.bench.job(running.grant.job_id) is not None:
             self.bench.fail(running.grant.job_id)
         if dies:
-            self.history.sealed(execution, self.bench.now)
+            self.history.sealed(execution)
             self.history.acknowledged(execution.job_id)
             pod.running[slot] = running
             self.kill(pod)
             return
-        self.history.ended(execution, Finished.OK, self.bench.now, acknowledged=True)
+        self.history.ended(execution, Finished.OK, acknowledged=True)
         gates.release(running.holding)
 
     def _execution(self, running: Running) -> Execution:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from headgate.gates.model import places
 from headgate.gates.model.leases import MARK
 from headgate.gates.model.limits import limits
-from headgate.gates.model.losing import runs_elsewhere
 from headgate.gates.model.state import Store
 from headgate.gates.verbs import LEASE_MS, SEAL_MS, Holding, Kept
 
@@ -18,11 +17,11 @@ def readd(store: Store, queue: str, job_id: str, execution: str, slot: str) -> b
     job = store.rq.jobs.get(job_id)
     if job is not None and job.status not in ("started", "queued"):
         return False
-    if f"{job_id}:{execution}{MARK}" in store.gates(queue).held:  # RQ's failure code runs for it
-        return False
-    if runs_elsewhere(store, queue, job_id, execution):
-        return False
-    store.gates(queue).held.take(f"{job_id}:{execution}", store.now + LEASE_MS)
+    member = f"{job_id}:{execution}"
+    for other, end in store.gates(queue).held.ends.items():
+        if other != member and other.startswith(f"{job_id}:") and (end > store.now or other.endswith(MARK)):
+            return False  # it runs elsewhere, or RQ's failure code runs for it
+    store.gates(queue).held.take(member, store.now + LEASE_MS)
     if job is not None:
         store.rq.queues[queue] = [other for other in store.rq.list_of(queue) if other != job_id]
         store.rq.start(job_id, execution, slot)
