@@ -50,7 +50,7 @@ def _judge_jobs(world: World, queue: str) -> None:
 def _judge_holders(world: World, queue: str) -> None:
     """Whoever ended holds nothing, neither in its queue nor in the budget nor under its key."""
     history, now = world.history, world.bench.now
-    if history.recent_loss():
+    if history.recent_fault():
         return
     members = dict(world.bench.holders(queue))
     for key in KEYS:
@@ -61,7 +61,7 @@ def _judge_holders(world: World, queue: str) -> None:
     for member, end in members.items():
         execution = history.executions[member.rpartition(":")[2].removesuffix("!")]
         if end > now and not member.endswith("!"):
-            due = end - now <= execution.lease_end - history.passed or history.recent_fault()
+            due = end - now <= execution.lease_end - history.passed
             promise(not execution.ended and due, "I7", f"{member} holds until {end}, now {now}: {execution}")
 
 
