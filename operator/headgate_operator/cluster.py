@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
 from kubernetes.aio import config
@@ -70,7 +71,8 @@ class ApiServer:
     @classmethod
     async def connect(cls, kubeconfig: str | None, metrics: Metrics) -> ApiServer:
         """Log in with the Pod's ServiceAccount, or with a kubeconfig file when one is named."""
-        configuration = Configuration()
+        # With trust_env, aiohttp reads proxies and ~/.netrc anew for every request, and kopf's watches take neither.
+        configuration = Configuration(client_session_kwargs={"trust_env": False})
         try:
             if kubeconfig:
                 await config.load_kube_config(config_file=kubeconfig, client_configuration=configuration)
@@ -132,16 +134,17 @@ class ApiServer:
         self, verb: str, path: str, query: Mapping[str, str] | None, body: Any, content_type: str, resource: str
     ) -> tuple[int, Mapping[str, str], str]:
         code = "unreachable"
+        configuration = self._client.configuration
+        url = f"{configuration.host}{path}{'?' + urlencode(query) if query else ''}"
+        headers = {"Accept": JSON, "Content-Type": content_type}
         try:
-            request = await self._client.param_serialize(
-                method=verb,
-                resource_path=path,
-                query_params=list((query or {}).items()),
-                header_params={"Accept": JSON, "Content-Type": content_type},
-                body=body,
-                auth_settings=["BearerToken"],
+            token = await configuration.get_api_key_with_prefix("BearerToken")
+            if token:
+                headers["Authorization"] = token
+            # Not by way of ApiClient.call_api, which walks through every body in search of its own models.
+            response = await self._client.rest_client.request(
+                verb, url, headers=headers, body=body, _request_timeout=REQUEST_SECONDS
             )
-            response = await self._client.call_api(*request, _request_timeout=REQUEST_SECONDS)
             text = (await response.read()).decode("utf-8", "replace")
             code = str(response.status)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
