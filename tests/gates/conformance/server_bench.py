@@ -209,4 +209,5 @@ class ServerBench:
         raise TimeoutError("the store did not deliver its own message")
 
     def own_keys(self) -> set[str]:
-        return {name.decode() for name in self._client.scan_iter(f"{self._keys.own}:*")} - {self._keys.meta}
+        memory = {self._keys.meta, self._keys.unpublished}
+        return {name.decode() for name in self._client.scan_iter(f"{self._keys.own}:*")} - memory

@@ -25,7 +25,7 @@ def test_the_same_content_is_the_same_revision(fleet: Fleet) -> None:
     assert fleet.operator.publish(document(), MINE) == Same(1)
     newer = Owner("ns/mail", "uid-1", 9, "east")
     assert fleet.operator.publish(document(), newer) == Same(1)
-    assert fleet.operator.read_declared("mail") == Declared(1, document(), newer)
+    assert fleet.operator.read_declared("mail").queue == Declared(1, document(), newer)
 
 
 def test_an_older_generation_of_the_same_object_is_stale(fleet: Fleet) -> None:

@@ -252,6 +252,17 @@ def test_of_two_who_claim_the_same_forgotten_job_one_is_gone(fleet: Fleet) -> No
     assert kept == [Kept.READDED, Kept.GONE]
 
 
+def test_who_lost_its_job_does_not_get_it_back_when_everybody_was_cut_off(fleet: Fleet) -> None:
+    fleet.policy(total=2)
+    fleet.jobs("j1")
+    fleet.start("a.0")
+    fleet.pass_time(LEASE_MS, "b")
+    fleet.start("b.0")
+    fleet.bench.advance(LEASE_MS)
+    assert list(fleet.beat("a").kept.values()) == [Kept.GONE]
+    assert list(fleet.beat("b").kept.values()) == [Kept.KEPT]
+
+
 def test_a_job_that_is_being_buried_is_not_taken_in_again(fleet: Fleet) -> None:
     fleet.policy(total=1, jobs={"on_worker_lost": "Fail"})
     fleet.jobs("j1")

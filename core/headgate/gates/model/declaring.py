@@ -9,29 +9,58 @@ from headgate.gates.model.limits import limits_of
 from headgate.gates.model.places import forget_if_drained
 from headgate.gates.model.state import Declaration, Policy, Store
 from headgate.gates.model.waiting import wake_all
-from headgate.gates.verbs import Owned, Owner, PublishAnswer, Published, Same, Stale
+from headgate.gates.verbs import Declarations, Declared, Owned, Owner, PublishAnswer, Published, Same, Stale
 from headgate.model.documents import BudgetDocument, Document, QueueDocument
 
+REMEMBERED_MS = 86_400_000
+"""How long it is known that a document was unpublished. Any unpublish prolongs it for all, as one key holds them."""
 
-def publish(store: Store, document: Document, owner: Owner, replaces_uid: str | None) -> PublishAnswer:
+
+def publish(
+    store: Store, document: Document, owner: Owner, replaces_uid: str | None, copied: int | None = None
+) -> PublishAnswer:
+    """`copied`: the revision of a copy that is put back, see `restore`."""
     field = f"{document.kind}/{name_of(document)}"
     earlier = store.owners.get(field)
+    if copied is not None:
+        if store.unpublished.get((field, owner.uid), 0) > store.now:
+            return Stale(owner.generation)
+        if earlier is not None and earlier.owner.uid == owner.uid and not earlier.restored:
+            return Stale(earlier.owner.generation)
     if earlier is not None and earlier.owner.uid == owner.uid:
         if owner.generation < earlier.owner.generation:
             return Stale(earlier.owner.generation)
         if earlier.document == document and _is_there(store, document):
-            if owner.generation > earlier.owner.generation:
-                earlier.owner = owner
+            if owner.generation > earlier.owner.generation or earlier.restored:
+                earlier.owner, earlier.restored = owner, copied is not None
             return Same(earlier.revision)
     elif earlier is not None and replaces_uid != earlier.owner.uid:
         return Owned(earlier.owner)
-    store.meta.revision += 1
-    store.owners[field] = Declaration(owner, document, store.meta.revision)
+    store.meta.revision = max(store.meta.revision, copied or 0) + 1
+    store.unpublished.pop((field, owner.uid), None)
+    store.owners[field] = Declaration(owner, document, store.meta.revision, copied is not None)
     if isinstance(document, QueueDocument):
         _publish_queue(store, document, store.meta.revision)
     else:
         _publish_budget(store, document, store.meta.revision)
     return Published(store.meta.revision)
+
+
+def restore(store: Store, copy: Declared[Document]) -> PublishAnswer:
+    """A copy of what the store lost: older than anything declared since, so it replaces only older copies."""
+    return publish(store, copy.document, copy.owner, None, copy.revision)
+
+
+def read_declared(store: Store, queue: str) -> Declarations:
+    policy, declared = store.policies.get(queue), store.owners.get(f"queue/{queue}")
+    if policy is None or declared is None:
+        return Declarations(store.meta.epoch)
+    budgets = [
+        Declared(store.budgets[share.name].revision, store.budgets[share.name].document, by.owner)
+        for share in policy.document.budgets
+        if share.name in store.budgets and (by := store.owners.get(f"budget/{share.name}"))
+    ]
+    return Declarations(store.meta.epoch, Declared(policy.revision, policy.document, declared.owner), tuple(budgets))
 
 
 def name_of(document: Document) -> str:
@@ -68,7 +97,12 @@ def _publish_budget(store: Store, document: BudgetDocument, revision: int) -> No
 def unpublish(store: Store, kind: Literal["queue", "budget"], name: str, owner: Owner) -> bool:
     """What runs goes on; the last one to finish takes the queue's own data with it."""
     declared = store.owners.get(f"{kind}/{name}")
-    if declared is None or (declared.owner.uid, declared.owner.name) != (owner.uid, owner.name):
+    if declared is not None and (declared.owner.uid, declared.owner.name) != (owner.uid, owner.name):
+        return False
+    until = store.now + REMEMBERED_MS
+    known = [member for member, end in store.unpublished.items() if end > store.now]
+    store.unpublished = dict.fromkeys([*known, (f"{kind}/{name}", owner.uid)], until)
+    if declared is None:
         return False
     del store.owners[f"{kind}/{name}"]
     if kind == "budget":

@@ -16,6 +16,7 @@ from headgate.gates.verbs import (
     Beat,
     Claim,
     ClaimAnswer,
+    Declarations,
     Declared,
     Enqueue,
     EnqueueAnswer,
@@ -87,11 +88,13 @@ class ReferenceGates:
         policy = self.store.policies.get(queue)
         return None if policy is None else (policy.revision, policy.document)
 
-    def read_declared(self, queue: str) -> Declared | None:
-        policy, declared = self.store.policies.get(queue), self.store.owners.get(f"queue/{queue}")
-        if policy is None or declared is None:
-            return None
-        return Declared(policy.revision, policy.document, declared.owner)
+    def read_declared(self, queue: str) -> Declarations:
+        with self._call():
+            return declaring.read_declared(self.store, queue)
+
+    def restore(self, copy: Declared[Document]) -> PublishAnswer:
+        with self._call():
+            return declaring.restore(self.store, copy)
 
     def check(self) -> None:
         """Memory never evicts."""

@@ -71,6 +71,8 @@ class Declaration:
     owner: Owner
     document: Document
     revision: int
+    restored: bool = False
+    """A copy put it back after data loss; a newer copy may replace it."""
 
 
 @dataclass(slots=True)
@@ -103,6 +105,8 @@ class Store:
     budgets: dict[str, Budget] = field(default_factory=dict)
     owners: dict[str, Declaration] = field(default_factory=dict)
     """`queue/<queue>` or `budget/<name>` -> declaration."""
+    unpublished: dict[tuple[str, str], int] = field(default_factory=dict)
+    """(field of owners, uid) that no copy may bring back -> until when (ms)."""
     draining: set[str] = field(default_factory=set)
     """Unpublished queues where something still runs."""
     instances: dict[str, InstanceBeat] = field(default_factory=dict)

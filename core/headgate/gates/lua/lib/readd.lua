@@ -4,13 +4,9 @@ local function readd(job, execution_id, slot)
   local member, job_key = job .. ':' .. execution_id, P .. ':job:' .. job
   local status = call('HGET', job_key, 'status')
   if status and status ~= 'started' and status ~= 'queued' then return false end
-  local held = call('ZRANGE', Q .. 'held', 0, -1, 'WITHSCORES') -- not RQ's executions: they may be lost
-  for i = 1, #held, 2 do
-    local other = held[i]
-    if other ~= member and string.sub(other, 1, #job + 1) == job .. ':' then
-      -- It runs elsewhere, or RQ's failure code runs for it.
-      if tonumber(held[i + 1]) > now or string.sub(other, -1) == '!' then return false end
-    end
+  -- Not RQ's executions: they may be lost. A lapsed lease may only have been cut off too; a mark: RQ's failure code runs.
+  for _, other in ipairs(call('ZRANGE', Q .. 'held', 0, -1)) do
+    if other ~= member and string.sub(other, 1, #job + 1) == job .. ':' then return false end
   end
   call('ZADD', Q .. 'held', now + 20000, member)
   if status then
