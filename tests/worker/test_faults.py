@@ -1,6 +1,7 @@
 """Slots, supervisors and stores that die under a job: it runs again soon, once, and RQ's tools say what happened."""
 
 import os
+import random
 import signal
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ import rq
 from rq import Retry
 
 from headgate.gates.verbs import LEASE_MS
+from tests.recorder.accounts import succeeded_twice, unexplained
 from tests.recorder.history import Kind, Writer, read
 from tests.recorder.overlap import peak
 from tests.recorder.runs import runs
@@ -44,6 +46,35 @@ def test_a_killed_slot_gives_its_job_to_the_next_within_a_second(bench: Bench, t
     assert bench.redis.hget(job.key, "headgate_losses") == b"1"
     wait_for(lambda: len(bench.slots(worker)) == 2, "slot replaced")
     assert peak(runs(read(record))) == 1
+
+
+@pytest.mark.slow
+def test_slots_killed_at_any_moment_lose_nothing(bench: Bench, tmp_path: Path) -> None:
+    """Between jobs, in a claim, in a finish, in user code: every job ends once, never more than the total at once."""
+    bench.publish(per_worker=3, total=3, jobs={"max_losses": 100})
+    worker = bench.ready(HEADGATE_LOG_LEVEL="warning")
+    record = tmp_path / "record"
+    dice = random.Random(7)
+    with Writer(record) as writer:
+        jobs = [bench.queue.enqueue(T + "record", str(record), 0.01) for _ in range(600)]
+        for job in jobs:
+            writer.add(Kind.ACKED, job=job.id)
+        kills = 0
+        while bench.queue.count > 20 and kills < 60:
+            for victim in dice.sample(slots := bench.slots(worker), min(1, len(slots))):
+                writer.add(Kind.KILLED, pid=victim)
+                os.kill(victim, signal.SIGKILL)
+                kills += 1
+            time.sleep(dice.uniform(0.01, 0.15))
+    assert kills > 5
+    bench.ended(*jobs, seconds=60)
+    events = read(record)
+    history = runs(events)
+    assert peak(history) <= 3
+    assert succeeded_twice(history) == set()
+    assert unexplained(history) == {}
+    assert bench.redis.zcard(bench.door.keys.gate("work", "held")) == 0
+    assert all(len(job.results()) == 1 for job in jobs)
 
 
 @pytest.mark.parametrize("task", ["segfault", "exit_at_once"])

@@ -85,6 +85,8 @@ class ClerkDesk:
 
     def _born(self, pid: int) -> None:
         self.pid = pid
+        if self._channel is None and not self.closing:
+            self._died(None)  # it ended before its pid was known
 
     def _add(self, task: Task) -> None:
         self._tasks.append(task)
@@ -116,6 +118,8 @@ class ClerkDesk:
             self._drop()
             if self.pid and not processes.ADOPTED:
                 self._died(None)
+            elif self.pid:
+                processes.kill_group(self.pid)  # its exit follows; without a channel it is of no use
 
     def _drop(self) -> None:
         if self._channel is not None:

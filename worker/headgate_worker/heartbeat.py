@@ -21,7 +21,7 @@ FENCE_SECONDS = LEASE_MS / 1000 - 3
 
 @dataclass(slots=True)
 class Heartbeat:
-    """`register` writes the RQ worker hashes of the slots named; `policy_moved` is told a revision we do not have."""
+    """`register` writes the RQ worker hashes of the slots named; `policy_moved` is told its revision, each time."""
 
     instance: str
     pod: str
@@ -79,8 +79,7 @@ class Heartbeat:
             logs.get().error("the store lost data: nothing starts for one lease, what runs was announced again")
             self.quarantined(renewal.quarantine_until)
         self.quarantine_until = renewal.quarantine_until
-        if renewal.revision != self.revision():
-            self.policy_moved(renewal.revision)
+        self.policy_moved(renewal.revision)
         if renewal.wake:
             self.wake()
 

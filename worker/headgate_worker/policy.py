@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from headgate.errors import StoreFull
+from headgate.gates.verbs import Declared
 from headgate.model.documents import QueueDocument
 from headgate_worker import logs
+from headgate_worker.copies import Copies
 from headgate_worker.store_link import StoreLink
 
 
@@ -19,11 +22,12 @@ class Policy:
     changed: Callable[[QueueDocument], None]
     revision: int = 0
     document: QueueDocument | None = None
+    _copies: Copies = field(default_factory=Copies)
     _said: bool = False
 
     def read(self) -> None:
-        """Raises StoreUnavailable."""
-        found = self.link.door.read_document(self.queue)
+        """Called when it changed, and with each renewal: a budget changes without it. Raises StoreUnavailable."""
+        found = self._read()
         if found is None:
             self.revision = 0
             if not self._said:
@@ -33,12 +37,24 @@ class Policy:
                 )
             return
         self._said = False
-        if found[0] == self.revision:
+        if (found.revision, found.document) == (self.revision, self.document):
             return
-        self.revision, self.document = found
+        self.revision, self.document = found.revision, found.document
         self.changed(self.document)
         log = logs.get(queue=self.queue, revision=self.revision, slots=self.document.per_worker)
         log.info("policy in use", stop=self.document.stop_policy, mode=self.document.mode, total=self.document.total)
+
+    def _read(self) -> Declared[QueueDocument] | None:
+        """As the store has it; what it lost is published again (in a full store: once there is room)."""
+        door = self.link.door
+        found = door.read_declared(self.queue)
+        try:
+            if self._copies.put_back(found, door):
+                found = door.read_declared(self.queue)
+        except StoreFull:
+            return found.queue
+        self._copies.kept = found
+        return found.queue
 
     @property
     def stop_when_cut_off(self) -> bool:

@@ -5,6 +5,7 @@ When there is nothing to start it tells the supervisor why and waits on its chan
 
 from __future__ import annotations
 
+import os
 import secrets
 import sys
 from typing import Any
@@ -75,7 +76,7 @@ class Slot:
 
     def work(self) -> None:
         """Until the supervisor wants this slot to leave, or is gone."""
-        self._channel.send({"t": "up", "prefix": self._prefix})
+        self._channel.send({"t": "up", "prefix": self._prefix, "pid": os.getpid()})
         finish: Finish | None = None
         claim = self._next_claim()
         while not self._leaving():

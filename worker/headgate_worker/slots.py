@@ -155,17 +155,22 @@ class Slots:
             return
         slot.cell.erase()
         request = {"role": "slot", "key": slot.name, "name": slot.name, "index": slot.index, "instance": self.instance}
-        channel = self.nursery.fork(request, lambda pid: self._born(slot, pid))
+        channel = self.nursery.fork(request, lambda pid: self.born(slot, pid))
         if channel is None:
             return
+        if slot.channel is not None:  # of a child that its template died with: it ends when it looks
+            self.loop.forget(slot.channel)
+            slot.channel.close()
         slot.state, slot.channel, slot.kill, slot.leaving, slot.waiting = State.STARTING, channel, None, False, None
         slot.pid, slot.prefix = 0, ""
         self.loop.watch(channel, lambda: self._read(slot, channel))
 
-    def _born(self, slot: Slot, pid: int) -> None:
+    def born(self, slot: Slot, pid: int) -> None:
+        """The template says its pid, and so does the child itself, should the template die in between."""
+        if slot.state is not State.STARTING:
+            return
         slot.pid, slot.born = pid, time.monotonic()
-        if slot.state is State.STARTING:
-            slot.state = State.UP
+        slot.state = State.UP
         if pid in self._early:
             self._died(slot, self._early.pop(pid))
 

@@ -187,6 +187,7 @@ class Supervisor:
             self.waiting.wake_one()
         elif kind == "up":
             slot.prefix = str(message["prefix"])
+            self.slots.born(slot, int(message["pid"]))
         elif kind == "down":
             self._slot_cut_off(slot, str(message["why"]))
 
