@@ -106,7 +106,10 @@ def test_killed_and_restarted_with_its_data(enter: Callable[..., World]) -> None
 
 
 def test_killed_and_restarted_without_its_data(enter: Callable[..., World]) -> None:
-    """What waited is gone with the store: the stated exception. What runs goes on and counts, so nothing exceeds N."""
+    """What waited is gone with the store: the stated exception. What runs goes on and counts, so nothing exceeds N.
+
+    Nobody publishes: a worker does, from its copy.
+    """
     world = enter()
     long = enqueue(world, 30, N)
     enqueue(world, SHORT, 20)
@@ -115,7 +118,6 @@ def test_killed_and_restarted_without_its_data(enter: Callable[..., World]) -> N
     time.sleep(1)
     world.store.start()
     until(lambda: quarantined(world), 20, "the loss is noticed and told", every=0.2)
-    worker.publish(world.store.url, DOCUMENT)  # as the operator does, which watches the store's epoch
     after = enqueue(world, SHORT, 10)
     until(lambda: ended(world, after), 70, "what came afterwards is finished", every=0.3)
     judged(world, [*long, *after])

@@ -123,4 +123,4 @@ class Play:
 
     def own_keys(self) -> set[str]:
         """Headgate's keys, without the store's own memory."""
-        return {key.decode() for key in self.client.scan_iter("rq:hg:*")} - {"rq:hg:meta"}
+        return {key.decode() for key in self.client.scan_iter("rq:hg:*")} - {"rq:hg:meta", "rq:hg:unpublished"}

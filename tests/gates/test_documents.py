@@ -35,7 +35,7 @@ def test_a_newer_generation_wins_an_older_is_stale_the_same_is_the_same(play: Pl
     assert publish(QueueDocument(queue="q", total=2), Owner("ns/alice", "uid-1", 5)) == Same(2)
     assert publish(QueueDocument(queue="q", total=1), ALICE) == Stale(5)
     assert play.door.read_document("q") == (2, QueueDocument(queue="q", total=2))
-    declared = play.door.read_declared("q")
+    declared = play.door.read_declared("q").queue
     assert declared is not None
     assert (declared.owner.uid, declared.owner.generation) == ("uid-1", 5)
 

@@ -248,7 +248,7 @@ async def test_the_asyncio_door_says_the_same(store_url: str) -> None:
     owner = Owner("ns/q", "u", 1)
     assert isinstance(await door.publish(QueueDocument(queue="q", total=2), owner), Published)
     assert await door.read_document("q") == (1, QueueDocument(queue="q", total=2))
-    declared = await door.read_declared("q")
+    declared = (await door.read_declared("q")).queue
     assert declared is not None
     assert declared.owner == owner
     assert (await door.inspect()).queues["q"].revision == 1

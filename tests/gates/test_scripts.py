@@ -25,6 +25,7 @@ FLAGS = {
     "renew": "#!lua flags=allow-oom",
     "reap": "#!lua flags=allow-oom",
     "unpublish": "#!lua flags=allow-oom",
+    "read_declared": "#!lua flags=allow-oom",
     "inspect": "#!lua flags=no-writes",
 }
 """What may run above maxmemory, and what must be refused there before its first write."""

@@ -13,7 +13,7 @@ from typing import Literal, TypeVar
 
 from headgate.gates.door import Door
 from headgate.gates.keys import Keys
-from headgate.gates.verbs import Declared, Enqueue, EnqueueAnswer, Owner, PublishAnswer, Reaped, StoreState
+from headgate.gates.verbs import Declarations, Enqueue, EnqueueAnswer, Owner, PublishAnswer, Reaped, StoreState
 from headgate.model.documents import Document, QueueDocument
 
 T = TypeVar("T")
@@ -50,7 +50,7 @@ class AsyncDoor:
     async def read_document(self, queue: str) -> tuple[int, QueueDocument] | None:
         return await self._do(partial(self._door.read_document, queue))
 
-    async def read_declared(self, queue: str) -> Declared | None:
+    async def read_declared(self, queue: str) -> Declarations:
         return await self._do(partial(self._door.read_declared, queue))
 
     async def check(self) -> None:

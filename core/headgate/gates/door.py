@@ -16,6 +16,7 @@ from headgate.gates.verbs import (
     Blocker,
     Claim,
     ClaimAnswer,
+    Declarations,
     Declared,
     Empty,
     Enqueue,
@@ -114,9 +115,12 @@ class Door:
         revision, text = self.command("HMGET", self.keys.policy(queue), "revision", "doc")
         return replies.document(revision, text)
 
-    def read_declared(self, queue: str) -> Declared | None:
-        revision, text = self.command("HMGET", self.keys.policy(queue), "revision", "doc")
-        return replies.declared(revision, text, self.command("HGET", self.keys.owners, f"queue/{queue}"))
+    def read_declared(self, queue: str) -> Declarations:
+        reply = self._run("read_declared", (queue,))
+        return replies.declarations(reply[0], reply[3])
+
+    def restore(self, copy: Declared[Document]) -> PublishAnswer:
+        return replies.published(self._run("publish", requests.restore(copy))[3:])
 
     def check(self) -> None:
         try:

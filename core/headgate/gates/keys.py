@@ -102,8 +102,13 @@ class Keys:
 
     @property
     def owners(self) -> str:
-        """HASH `queue/<queue>` or `budget/<name>` -> JSON {name, uid, generation, cluster, hash, revision}."""
+        """HASH `queue/<queue>` or `budget/<name>` -> JSON name, uid, generation, cluster, hash, revision, restored."""
         return f"{self.own}:owners"
+
+    @property
+    def unpublished(self) -> str:
+        """SET of `<field of owners> <uid>` that were removed and no copy may bring back; expires after a day."""
+        return f"{self.own}:unpublished"
 
     @property
     def draining(self) -> str:

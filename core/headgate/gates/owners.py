@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from headgate.model.documents import QueueDocument
+from headgate.model.documents import BudgetDocument, Document, QueueDocument
+
+DocumentT = TypeVar("DocumentT", bound=Document, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class Same:
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """The store already holds a newer generation of the same object."""
+    """The store already holds a newer generation of the same object; a copy: or it was declared or removed since."""
 
     generation: int
 
@@ -45,9 +48,21 @@ PublishAnswer = Published | Same | Stale | Owned
 
 
 @dataclass(frozen=True, slots=True)
-class Declared:
-    """A queue's document as the store holds it, with who declared it: enough to publish it again after data loss."""
+class Declared(Generic[DocumentT]):
+    """A document as the store holds it, with who declared it: enough to publish it again after data loss."""
 
     revision: int
-    document: QueueDocument
+    document: DocumentT
     owner: Owner
+
+
+@dataclass(frozen=True, slots=True)
+class Declarations:
+    """What a queue lives by, read at one moment. `epoch`: another one than before means that the store lost its data.
+
+    `budgets`: those that the queue's document names and that are published.
+    """
+
+    epoch: str
+    queue: Declared[QueueDocument] | None = None
+    budgets: tuple[Declared[BudgetDocument], ...] = ()

@@ -8,6 +8,7 @@ from typing import Any
 
 from headgate.gates.verbs import (
     ClaimAnswer,
+    Declarations,
     Declared,
     Empty,
     EnqueueAnswer,
@@ -33,7 +34,7 @@ from headgate.gates.verbs import (
     Stale,
     Wait,
 )  # fmt: skip
-from headgate.model.documents import QueueDocument
+from headgate.model.documents import BudgetDocument, QueueDocument
 
 
 def claim(answer: Sequence[Any], execution: str) -> ClaimAnswer:
@@ -107,6 +108,13 @@ def document(revision: bytes | None, text: bytes | None) -> tuple[int, QueueDocu
     return None if text is None else (int(revision or 0), QueueDocument.model_validate_json(text))
 
 
-def declared(revision: bytes | None, text: bytes | None, record: bytes | None) -> Declared | None:
-    read = document(revision, text)
-    return None if read is None or record is None else Declared(read[0], read[1], owner(record))
+def declarations(epoch: bytes, flat: Sequence[Any]) -> Declarations:
+    """`flat`: kind, revision, document and owner of the queue (when it is published), then of each budget."""
+    queue, budgets = None, []
+    for i in range(0, len(flat), 4):
+        revision, who = int(flat[i + 1]), owner(flat[i + 3])
+        if flat[i] == b"queue":
+            queue = Declared(revision, QueueDocument.model_validate_json(flat[i + 2]), who)
+        else:
+            budgets.append(Declared(revision, BudgetDocument.model_validate_json(flat[i + 2]), who))
+    return Declarations(epoch.decode(), queue, tuple(budgets))

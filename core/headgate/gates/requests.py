@@ -7,7 +7,19 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 
-from headgate.gates.verbs import Beat, Claim, Deferred, Done, Enqueue, Finish, Holding, Lost, Owner, Returned
+from headgate.gates.verbs import (
+    Beat,
+    Claim,
+    Declared,
+    Deferred,
+    Done,
+    Enqueue,
+    Finish,
+    Holding,
+    Lost,
+    Owner,
+    Returned,
+)  # fmt: skip
 from headgate.gates.wire import Argument
 from headgate.model.documents import Document, QueueDocument
 
@@ -99,7 +111,12 @@ def publish(document: Document, owner: Owner, replaces_uid: str | None) -> list[
         owner.generation,
         owner.cluster,
         replaces_uid or "",
+        "",
     ]
+
+
+def restore(copy: Declared[Document]) -> list[Argument]:
+    return [*publish(copy.document, copy.owner, None)[:-1], copy.revision]
 
 
 def unpublish(kind: str, name: str, owner: Owner) -> Sequence[Argument]:

@@ -15,7 +15,7 @@ from importlib.resources import files
 
 VERBS = (
     "claim", "finish", "finish_claim", "seal", "release", "renew", "reap",
-    "enqueue", "publish", "unpublish", "inspect",
+    "enqueue", "publish", "unpublish", "read_declared", "inspect",
 )  # fmt: skip
 
 _LUA = files("headgate.gates") / "lua"

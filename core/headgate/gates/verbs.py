@@ -24,6 +24,7 @@ from headgate.gates.leases import (
     SlotBeat,
 )
 from headgate.gates.owners import (
+    Declarations,
     Declared,
     Owned,
     Owner,
@@ -50,6 +51,7 @@ __all__ = [
     "Blocker",
     "Claim",
     "ClaimAnswer",
+    "Declarations",
     "Declared",
     "Deferred",
     "Done",
@@ -337,6 +339,12 @@ class Gates(Protocol):
 
     def read_document(self, queue: str) -> tuple[int, QueueDocument] | None: ...
 
-    def read_declared(self, queue: str) -> Declared | None: ...
+    def read_declared(self, queue: str) -> Declarations: ...
+
+    def restore(self, copy: Declared[Document]) -> PublishAnswer:
+        """Publish what the store lost again, with a revision above the copy's.
+
+        Refused when it was declared meanwhile (other than by an older copy) or unpublished (remembered for a day).
+        """
 
     def check(self) -> None: ...

@@ -15,6 +15,12 @@ def owner(generation: int, uid: str = "uid-1") -> Owner:
     return Owner("ns/mail", uid, generation, "east")
 
 
+def wiped(fleet: Fleet) -> None:
+    """The store comes up empty, a second later."""
+    fleet.bench.advance(1000)
+    fleet.bench.wipe()
+
+
 def copy_of(fleet: Fleet, total: int, generation: int) -> Declared[QueueDocument]:
     """What a worker of pod a keeps of a policy that is in force."""
     fleet.operator.publish(document(total), owner(generation))
@@ -42,7 +48,7 @@ def test_the_copies_let_work_go_on_after_the_quarantine(fleet: Fleet) -> None:
     fleet.policy(total=5, budgets=SHARE)
     fleet.beat("a")
     before = fleet.door("a.0").read_declared("mail")
-    fleet.bench.wipe()
+    wiped(fleet)
     after = fleet.door("a.0").read_declared("mail")
     assert after.epoch != before.epoch
     assert (after.queue, after.budgets) == (None, ())
@@ -62,7 +68,7 @@ def test_its_revision_is_above_that_of_the_copy(fleet: Fleet) -> None:
     """A slot knows rules by their revision."""
     copy_of(fleet, 1, 1), copy_of(fleet, 2, 2)
     kept = copy_of(fleet, 3, 3)
-    fleet.bench.wipe()
+    wiped(fleet)
     assert fleet.door("a.0").restore(kept) == Published(4)
     assert fleet.door("b.0").restore(kept) == Same(4)
     assert fleet.operator.publish(document(4), owner(4)) == Published(5)
@@ -71,7 +77,7 @@ def test_its_revision_is_above_that_of_the_copy(fleet: Fleet) -> None:
 def test_what_was_declared_since_wins_whatever_its_generation(fleet: Fleet) -> None:
     """Files count their generations from 1 again."""
     kept = copy_of(fleet, 5, 9)
-    fleet.bench.wipe()
+    wiped(fleet)
     fleet.operator.publish(document(1), owner(1))
     assert fleet.door("a.0").restore(kept) == Stale(1)
     fleet.operator.publish(document(2), owner(1, "uid-2"), replaces_uid="uid-1")
@@ -84,7 +90,7 @@ def test_what_was_declared_since_wins_whatever_its_generation(fleet: Fleet) -> N
 def test_of_several_copies_the_newest_wins_in_any_order(fleet: Fleet) -> None:
     old, new = copy_of(fleet, 4, 4), copy_of(fleet, 5, 5)
     for order in ((old, new), (new, old)):
-        fleet.bench.wipe()
+        wiped(fleet)
         answers = [fleet.door("a.0").restore(copy) for copy in order]
         assert isinstance(answers[0], Published)
         assert isinstance(answers[1], Published) if order[0] is old else answers[1] == Stale(5)
@@ -95,7 +101,7 @@ def test_of_several_copies_the_newest_wins_in_any_order(fleet: Fleet) -> None:
 
 def test_once_somebody_published_a_newer_copy_is_refused_too(fleet: Fleet) -> None:
     old, new = copy_of(fleet, 4, 4), copy_of(fleet, 5, 5)
-    fleet.bench.wipe()
+    wiped(fleet)
     fleet.door("a.0").restore(old)
     assert isinstance(fleet.operator.publish(document(4), owner(4)), Same)
     assert fleet.door("b.0").restore(new) == Stale(4)
@@ -103,7 +109,7 @@ def test_once_somebody_published_a_newer_copy_is_refused_too(fleet: Fleet) -> No
 
 def test_what_was_unpublished_since_stays_away(fleet: Fleet) -> None:
     kept = copy_of(fleet, 5, 5)
-    fleet.bench.wipe()
+    wiped(fleet)
     fleet.operator.publish(document(5), owner(5))
     fleet.operator.unpublish("queue", "mail", owner(5))
     assert fleet.door("a.0").restore(kept) == Stale(5)
@@ -113,7 +119,7 @@ def test_what_was_unpublished_since_stays_away(fleet: Fleet) -> None:
 
 def test_what_was_unpublished_while_it_was_lost_stays_away(fleet: Fleet) -> None:
     kept = copy_of(fleet, 5, 5)
-    fleet.bench.wipe()
+    wiped(fleet)
     assert fleet.operator.unpublish("queue", "mail", owner(5)) is False
     assert fleet.door("a.0").restore(kept) == Stale(5)
     fleet.bench.advance(86_400_001)

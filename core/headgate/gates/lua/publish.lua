@@ -7,25 +7,36 @@
 -- ARGV[7]  string  hash of the document
 -- ARGV[8]  string  owner's name       ARGV[9]  string  uid       ARGV[10] integer generation      ARGV[11] string  cluster
 -- ARGV[12] string  uid of the owner that this one replaces, '' for none
+-- ARGV[13] integer revision of the copy that is put back because the store lost it, '' for none. Refused when it was
+--                  declared since (other than by an older copy, `restored`) or unpublished
 -- Answers {epoch, seq, now, 'published' or 'same', revision} {.., 'stale', generation} {.., 'owned', owner as JSON}
 -- include: start
 local kind, queue, field = ARGV[4], ARGV[5], ARGV[4] .. '/' .. ARGV[5]
 local generation, record = tonumber(ARGV[10]), call('HGET', H .. 'owners', field)
 local key = kind == 'queue' and H .. 'policy:' .. queue or H .. 'b:' .. queue
 local owner = { name = ARGV[8], uid = ARGV[9], generation = generation, cluster = ARGV[11], hash = ARGV[7] }
+local copy, removed = tonumber(ARGV[13]), field .. ' ' .. owner.uid
+if copy then
+  if call('SISMEMBER', H .. 'unpublished', removed) == 1 then return { epoch, seq, now, 'stale', generation } end
+  owner.restored = true
+end
 if record then
   local held = cjson.decode(record)
   if held.uid == owner.uid then
-    if generation < held.generation then return { epoch, seq, now, 'stale', held.generation } end
+    if generation < held.generation or copy and not held.restored then
+      return { epoch, seq, now, 'stale', held.generation }
+    end
     if held.hash == owner.hash and call('EXISTS', key) == 1 then
       owner.revision = held.revision
-      if generation > held.generation then call('HSET', H .. 'owners', field, cjson.encode(owner)) end
+      if generation > held.generation or held.restored then call('HSET', H .. 'owners', field, cjson.encode(owner)) end
       return { epoch, seq, now, 'same', held.revision }
     end
   elseif ARGV[12] ~= held.uid then
     return { epoch, seq, now, 'owned', record }
   end
 end
+if copy and copy > (tonumber(call('HGET', KEYS[1], 'revision')) or 0) then call('HSET', KEYS[1], 'revision', copy) end
+call('SREM', H .. 'unpublished', removed)
 local revision = call('HINCRBY', KEYS[1], 'revision', 1)
 owner.revision = revision
 call('HSET', H .. 'owners', field, cjson.encode(owner))

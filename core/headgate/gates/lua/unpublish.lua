@@ -8,9 +8,12 @@
 -- include: start
 local kind, queue, field = ARGV[4], ARGV[5], ARGV[4] .. '/' .. ARGV[5]
 local record = call('HGET', H .. 'owners', field)
-if not record then return { epoch, seq, now, 0 } end
-local held = cjson.decode(record)
-if held.uid ~= ARGV[7] or held.name ~= ARGV[6] then return { epoch, seq, now, 0 } end
+local held = record and cjson.decode(record)
+if held and (held.uid ~= ARGV[7] or held.name ~= ARGV[6]) then return { epoch, seq, now, 0 } end
+-- Also what the store lost: no worker's copy may bring it back afterwards.
+call('SADD', H .. 'unpublished', field .. ' ' .. ARGV[7])
+call('EXPIRE', H .. 'unpublished', 86400)
+if not held then return { epoch, seq, now, 0 } end
 call('HDEL', H .. 'owners', field)
 if kind == 'budget' then
   local key = H .. 'b:' .. queue
