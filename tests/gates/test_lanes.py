@@ -6,6 +6,7 @@ from rq.job import Job
 
 from headgate.gates.verbs import Deferred, Empty, Fate, Grant, KeysWanted, Returned, Wait
 from headgate.model.documents import BudgetShare
+from headgate_worker.lane_keys import merged
 from tests.gates.play import Play
 
 
@@ -61,9 +62,19 @@ def test_behind_many_blocked_jobs_the_other_tenant_is_found(play: Play) -> None:
     assert play.client.llen("rq:queue:q") == 998
 
 
-def test_keys_in_meta_are_asked_for_once(play: Play) -> None:
+def test_keys_in_meta_are_read_by_the_store(play: Play) -> None:
+    play.policy(per_key=1, key_field="tenant")
+    jobs = play.enqueue(2, meta={"tenant": "m", "tags": ["a"]}) + play.enqueue(1, meta={"tenant": 7})
+    none = play.enqueue(1, meta={"headgate_key": "m"})
+    first, second, third = (next_of(play, f"a.{i}") for i in range(3))
+    assert [job_of(answer) for answer in (first, second, third)] == [jobs[0].id, jobs[2].id, none[0].id]
+    assert [answer.places for answer in (first, second, third)] == [("km",), ("k7",), ()]  # type: ignore[union-attr]
+    assert isinstance(play.claim("a.3"), Wait)
+
+
+def test_keys_that_the_store_cannot_read_are_asked_for_once(play: Play) -> None:
     play.policy(per_key=1)
-    jobs = play.enqueue(3, meta={"headgate_key": "m"}) + play.enqueue(1)
+    jobs = play.enqueue(3, meta={"headgate_key": "m", "tags": {"a"}}) + play.enqueue(1)
     wanted = play.claim("a.0")
     assert wanted == KeysWanted(tuple(job.id for job in jobs[:3]))
     keys = dict.fromkeys(wanted.job_ids, "m")
@@ -72,6 +83,26 @@ def test_keys_in_meta_are_asked_for_once(play: Play) -> None:
     assert answer.places == ("km",)
     assert job_of(play.claim("a.1")) == jobs[3].id
     assert isinstance(play.claim("a.2"), Wait)
+
+
+def test_many_unreadable_keys_are_asked_for_a_window_at_a_time(play: Play) -> None:
+    play.policy(per_key=1)
+    jobs = play.enqueue(600, meta={"headgate_key": "m", "tags": {"a"}}) + play.enqueue(1, key="y")
+    keys: dict[str, str | None] = {}
+    asked, calls = 0, 0
+    started: list[str] = []
+    while len(started) < 2:
+        calls += 1
+        answer = play.door.claim(play.claim_of(f"a.{len(started)}", lane_keys=keys))
+        read = dict.fromkeys(answer.job_ids, "m") if isinstance(answer, KeysWanted) else {}
+        asked += len(read)
+        keys = merged(keys, read)
+        assert len(keys) <= 512
+        if isinstance(answer, Grant):
+            started.append(answer.job_id)
+    assert started == [jobs[0].id, jobs[600].id]
+    assert asked == 600
+    assert calls <= 12
 
 
 def test_jobs_whose_meta_has_no_key_are_free_and_counted(play: Play) -> None:

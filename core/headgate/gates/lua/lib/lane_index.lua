@@ -1,17 +1,24 @@
 -- Index the next `window` ids of the list. Answers the ids whose key only the worker can read, nil when there are none.
--- Needs: lanes. Changes: n, ord
+-- Needs: lanes, meta_key. Changes: n, ord
 local function index(window)
   local ids = call('LRANGE', list, n, n + window - 1)
   if #ids == 0 then return nil end
-  local known, keys, unknown, first_seen = call('HMGET', Q .. 'seen', unpack(ids)), {}, {}, nil
+  local known, keys, unknown, first_seen, field = call('HMGET', Q .. 'seen', unpack(ids)), {}, {}, nil, nil
   for i, id in ipairs(ids) do
     if known[i] then
       first_seen = first_seen or i
+    elseif given[id] then
+      keys[i] = given[id]
     else
-      local plain = not given[id] and redis.pcall('HGET', P .. ':job:' .. id, 'headgate_key')
-      keys[i] = given[id] or type(plain) == 'string' and '=' .. plain or '-'
-      if plain == false and redis.pcall('HEXISTS', P .. ':job:' .. id, 'meta') == 1 and not given[id] then
-        unknown[#unknown + 1] = id
+      local job = redis.pcall('HMGET', P .. ':job:' .. id, 'headgate_key', 'meta') -- another type's key has neither
+      if job[1] then
+        keys[i] = '=' .. job[1]
+      elseif job[2] then
+        if field == nil then field = call('HGET', H .. 'policy:' .. queue, 'key_field') end
+        keys[i] = field and key_in(job[2], field)
+        if not keys[i] then unknown[#unknown + 1] = id end
+      else
+        keys[i] = '-'
       end
     end
   end

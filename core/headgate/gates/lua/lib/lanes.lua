@@ -13,13 +13,15 @@ if llen == 0 and ord > 0 then
   -- include: forget_lanes
   n, ord = 0, 0
 end
+-- include: meta_key
 -- include: lane_index
 -- include: lane_pick
-local unknown = index(64)
-if not unknown and n < llen and call('EXISTS', Q .. 'open') == 0 then
+local window = next(given) and 256 or 64 -- 256 answered keys are looked at together
+if window == 64 and n + window < llen and call('EXISTS', Q .. 'open') == 0 then
   settle()
-  if call('EXISTS', Q .. 'open') == 0 then unknown = index(256) end
+  if call('EXISTS', Q .. 'open') == 0 then window = 256 end -- nothing may start: look further at once
 end
+local unknown = index(window)
 if llen > 0 and n >= llen and call('EXISTS', Q .. 'open', Q .. 'shut', Q .. 'late') == 0 then
   n = 0 -- an id stands in the list twice, or the index was lost: walk again
   unknown = index(256)

@@ -11,7 +11,8 @@ local packed = struct.pack('<dddddddddddddddddd', HOLDS[document.stop_policy], d
   number(document.total), limit, period, worker_limit, worker_period, key_total, key_limit, key_period,
   document.jobs.on_worker_lost == 'Fail' and 0 or 1, document.jobs.max_losses, number(document.backlog),
   number(override.expire_ms), HOLDS[override.stop_policy] or -1, number(override.total), other_limit, other_period)
-call('HSET', key, 'gates', packed .. table.concat(shares, ' '), 'revision', revision, 'doc', ARGV[6])
+call('HSET', key, 'gates', packed .. table.concat(shares, ' '), 'revision', revision, 'doc', ARGV[6],
+  'key_field', document.key_field)
 local Q = H .. 'q:' .. queue .. ':'
 if key_total == 0 and key_limit == 0 then
   -- include: forget_lanes
