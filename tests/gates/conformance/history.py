@@ -104,7 +104,8 @@ class History:
         document = self.policies[queue]
         shares = {share.name: share.weight for share in document.budgets}
         lease_end = self.passed + LEASE_MS
-        started = Execution(grant.job_id, grant.execution, queue, job.key, slot, grant.fence, shares, lease_end)
+        key = job.key if document.per_key or document.rate_per_key else None  # keys count from when perKey is declared
+        started = Execution(grant.job_id, grant.execution, queue, key, slot, grant.fence, shares, lease_end)
         self._judge_start(started, document)
         promise(grant.fence > self.last_fence, "I11", f"fence {grant.fence} after {self.last_fence}")
         self.last_fence = grant.fence
