@@ -114,10 +114,11 @@ class Cells:
 class Cell:
     """One slot's cell. The slot calls `hold`, `clear` and counts in `words`; the supervisor calls `read`, `erase`."""
 
-    __slots__ = ("_bytes", "words")
+    __slots__ = ("_bytes", "_named", "words")
 
     def __init__(self, view: memoryview) -> None:
         self._bytes = view
+        self._named: bytes | None = None
         self.words = view.cast("Q")
 
     @property
@@ -142,7 +143,9 @@ class Cell:
     def name(self, function: bytes) -> None:
         """The running function's name, cut to what fits; for log lines only."""
         size = min(len(function), FUNCTION_BYTES)
-        self._bytes[FUNCTION_AT : FUNCTION_AT + size] = function[:size]
+        if function != self._named:
+            self._bytes[FUNCTION_AT : FUNCTION_AT + size] = function[:size]
+            self._named = function
         self.words[6] = size
 
     def clear(self, phase: int) -> None:

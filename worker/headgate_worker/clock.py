@@ -7,18 +7,40 @@ from datetime import datetime
 
 
 class Stamps:
-    """`iso(seconds)` equals `rq.utils.utcformat` of the same instant."""
+    """Instants (epoch seconds) as RQ writes them."""
 
     def __init__(self) -> None:
         self._second = -1
-        self._text = ""
+        self._text = b""
 
-    def iso(self, now: float) -> str:
+    def pair(self, now: float) -> tuple[bytes, bytes]:
+        """`rq.utils.utcformat` of that instant, and its epoch seconds with the same six digits."""
         second = int(now)
         if second != self._second:
             self._second = second
-            self._text = time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
-        return f"{self._text}{int((now - second) * 1_000_000):06d}Z"
+            self._text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)).encode()
+        micros = int((now - second) * 1_000_000)
+        return b"%b.%06dZ" % (self._text, micros), b"%d.%06d" % (second, micros)
+
+
+class Readings:
+    """RQ's timestamps as epoch seconds; jobs that come one after the other were mostly enqueued in the same second."""
+
+    def __init__(self) -> None:
+        self._start = b""
+        self._second = 0.0
+
+    def of(self, text: bytes) -> float | None:
+        """None when it is no timestamp of RQ's."""
+        start, rest = text[:19], text[20:26]
+        if len(text) != 27 or not rest.isdigit():
+            return parse_iso(text)
+        if start != self._start:
+            second = parse_iso(start + b"Z")
+            if second is None:
+                return None
+            self._start, self._second = start, second
+        return self._second + int(rest) / 1_000_000
 
 
 def parse_iso(text: bytes) -> float | None:

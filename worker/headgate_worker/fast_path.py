@@ -11,7 +11,7 @@ import sys
 import time
 from base64 import b64encode
 from bisect import bisect_left
-from typing import Any
+from typing import Any, cast
 
 from rq.defaults import DEFAULT_RESULT_TTL, UNSERIALIZABLE_RETURN_VALUE_PAYLOAD
 from rq.exceptions import DeserializationError
@@ -20,8 +20,8 @@ from rq.timeouts import JobTimeoutException
 
 from headgate.gates.verbs import Deferred, Done, Finish, Grant, Outcome
 from headgate_worker import job_api
-from headgate_worker.cells import SECONDS_BUCKETS, Cell, Word, pack
-from headgate_worker.clock import Stamps, parse_iso
+from headgate_worker.cells import SECONDS_BUCKETS, Cell, Phase, Word
+from headgate_worker.clock import Readings, Stamps
 from headgate_worker.endings import BOUNCES, Endings
 from headgate_worker.lazy_job import LazyJob, is_built, was_changed
 from headgate_worker.logs import JobLines
@@ -42,7 +42,6 @@ _JOB_US, _JOB_BUCKETS = int(Word.JOB_US), int(Word.JOB_BUCKETS)
 _CALLBACK, _REPEATS, _RATE_LIMIT, _WEBHOOKS = b"success_callback_name", b"repeats_left", b"rate_limit_key", b"webhooks"
 """Fields of a job's hash. Non-empty, each makes even a success RQ's own business."""
 _BOUNCES = BOUNCES.encode()
-_NOTHING: dict[str, bytes] = {}
 _UNSERIALIZABLE = UNSERIALIZABLE_RETURN_VALUE_PAYLOAD
 
 
@@ -58,16 +57,37 @@ class FastPath:
         self._connect = connect
         self._alarm = Alarm()
         self._stamps = Stamps()
+        self._readings = Readings()
         self.last: Run | None = None
 
     def run(self, grant: Grant, rules: Rules) -> Finish | None:
         """Run it. What `finish` must be told, None when RQ's own code ended it."""
-        job = LazyJob(grant.job_id, grant.job, self._slot, self._connect, rules.serializer)
-        run = self.last = Run(grant, rules, time.time(), time.monotonic_ns(), job)
+        run = Run.of_grant(grant)
+        run.rules = rules
+        ended = self.go(run)
+        return self.finish_of(run) if type(ended) is Run else cast("Finish | None", ended)
+
+    def go(self, run: Run) -> Run | Finish | None:
+        """As `run`, but a plain success comes back as it is, with its result, for `Cycle` or `finish_of`."""
+        self.last = run
+        run.job = LazyJob(run.job_id.decode(), run.raw, self._slot, self._connect, run.rules.serializer)
+        run.began, run.began_ns = time.time(), time.monotonic_ns()
         self._count_wait(run)
         exc_info = self._call(run)
-        if exc_info is None:
-            return self._returned(run)
+        return self._returned(run) if exc_info is None else self._raised(run, exc_info)
+
+    def finish_of(self, run: Run) -> Finish:
+        """A plain success for `finish`."""
+        changes = {BOUNCES: b"0"} if run.raw.get(_BOUNCES) else {}
+        began, ended = self.stamps(run)
+        return self._finish(run, Done(run.result, run.result_ttl, began[0].decode(), ended[0].decode(), changes))
+
+    def stamps(self, run: Run) -> tuple[tuple[bytes, bytes], tuple[bytes, bytes]]:
+        """When it began and ended, as `Stamps.pair`."""
+        pair = self._stamps.pair
+        return pair(run.began), pair(run.ended)
+
+    def _raised(self, run: Run, exc_info: ExcInfo) -> Finish | None:
         error = exc_info[1]
         self._alarm.silence()
         if isinstance(error, Refused):
@@ -83,13 +103,14 @@ class FastPath:
         """Read the payload and call the function: both run the job's code. What it raised, None when it returned."""
         exc_info = None
         token = _current_job.set(run.job)
-        job_api.set_fence(run.grant.fence)
+        job_api.set_fence(run.fence)
         try:
             function, args, kwargs = self._prepare(run)
-            self._lines.start(run.grant.job_id, run.function)
-            run.value = function(*args, **kwargs)
-            if asyncio.iscoroutine(run.value):
-                run.value = asyncio.run(run.value)
+            if self._lines.enabled:
+                self._lines.start(run.job_id.decode(), run.function)
+            value = function(*args, **kwargs)
+            if value is not None:
+                run.value = asyncio.run(value) if asyncio.iscoroutine(value) else value
         except BaseException:
             exc_info = sys.exc_info()
         finally:
@@ -109,9 +130,10 @@ class FastPath:
 
     def _prepare(self, run: Run) -> tuple[Any, Any, Any]:
         """Publish what runs, then read the payload: reading may already run code, so the timeout counts from here."""
-        grant, rules, raw = run.grant, run.rules, run.grant.job
-        blob = pack(grant.job_id, grant.execution, grant.fence, grant.places)
+        rules, raw = run.rules, run.raw
+        blob = run.record()
         if blob is None:
+            self._cell.clear(Phase.ASKING)
             raise Refused("PayloadTooLarge", "the job's id and key take more than 7 KB")
         timeout, soft, hard = rules.times.of(raw.get(b"timeout"))
         began = run.began_ns
@@ -128,24 +150,22 @@ class FastPath:
             raise ValueError("Cannot execute job: function is None")
         run.function = name
         self._cell.name(name.encode("utf-8", "replace"))
-        show_job_id(grant.job_id)
+        show_job_id(run.job_id)
         return (getattr(instance, name) if instance else rules.functions.get(name)), args, kwargs
 
-    def _returned(self, run: Run) -> Finish | None:
-        ended = time.time()
-        self._count_run(run, ended)
-        raw = run.grant.job
-        ttl = raw.get(b"result_ttl")
-        result_ttl = int(ttl) if ttl else DEFAULT_RESULT_TTL
-        get = raw.get
+    def _returned(self, run: Run) -> Run | None:
+        run.ended = time.time()
+        self._count_run(run, run.ended)
+        get = run.raw.get
+        ttl = get(b"result_ttl")
+        run.result_ttl = result_ttl = int(ttl) if ttl else DEFAULT_RESULT_TTL
         special = get(_CALLBACK) or get(_REPEATS) or get(_RATE_LIMIT) or get(_WEBHOOKS)
         if special or result_ttl == 0 or isinstance(run.value, Retry) or (is_built(run.job) and was_changed(run.job)):
             self._alarm.silence()
             self._endings.succeeded(run)
             return None
-        iso = self._stamps.iso
-        changes = {BOUNCES: b"0"} if raw.get(_BOUNCES) else _NOTHING
-        return self._finish(run, Done(self._result(run), result_ttl, iso(run.began), iso(ended), changes))
+        run.result = self._result(run)
+        return run
 
     def _result(self, run: Run) -> bytes:
         """As `rq.results.Result.serialize`: nothing for None, a fixed text for what cannot be serialised."""
@@ -165,8 +185,8 @@ class FastPath:
     def _count_wait(self, run: Run) -> None:
         words = self._cell.words
         words[_GRANTED] += 1
-        enqueued = run.grant.job.get(b"enqueued_at")
-        since = parse_iso(enqueued) if enqueued else None
+        enqueued = run.raw.get(b"enqueued_at")
+        since = self._readings.of(enqueued) if enqueued else None
         if since is not None:
             waited = max(0.0, run.began - since)
             words[_WAITS] += 1

@@ -93,9 +93,9 @@ def show_worker_id(worker: str) -> None:
     os.environ["RQ_WORKER_ID"] = worker
 
 
-def show_job_id(job_id: str) -> None:
+def show_job_id(job_id: bytes) -> None:
     """`RQ_JOB_ID` as RQ's forking worker sets it for the code of jobs."""
-    os.environ["RQ_JOB_ID"] = job_id
+    os.environb[b"RQ_JOB_ID"] = job_id
 
 
 def _queue(argv: Sequence[str], environ: Mapping[str, str]) -> str:

@@ -8,14 +8,15 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-from typing import Any
+from typing import Any, cast
 
 from headgate.errors import StoreFull, StoreUnavailable
+from headgate.gates import replies
 from headgate.gates.client import UNREACHABLE
+from headgate.gates.cycle import Cycle
 from headgate.gates.verbs import (
     Claim,
     ClaimAnswer,
-    Done,
     Empty,
     Finish,
     Finished,
@@ -31,15 +32,17 @@ from headgate.model.documents import QueueDocument
 from headgate_worker.access import Access
 from headgate_worker.cells import Cell, Phase, Word, WorkerWord
 from headgate_worker.channel import Channel, Message
-from headgate_worker.endings import Endings
+from headgate_worker.endings import BOUNCES, Endings
 from headgate_worker.fast_path import FastPath
-from headgate_worker.lane_keys import LaneKeys
+from headgate_worker.lane_keys import LaneKeys, merged
 from headgate_worker.logs import JobLines
 from headgate_worker.rules import Rules, rules_of
+from headgate_worker.runs import Run
 from headgate_worker.settings import Settings
 
 _PHASE, _TRIPS, _PLAIN, _PLAIN_US = int(Word.PHASE), int(Word.TRIPS), int(Word.PLAIN), int(Word.PLAIN_US)
-_CLAIMS = int(Word.CLAIMS)
+_CLAIMS, _SUCCEEDED, _ASKING = int(Word.CLAIMS), int(Word.SUCCEEDED), int(Phase.ASKING)
+_BOUNCES = BOUNCES.encode()
 _QUIT, _DRAINING, _IDLE_SLOTS = int(Word.QUIT), int(WorkerWord.DRAINING), int(WorkerWord.IDLE_SLOTS)
 
 
@@ -70,6 +73,8 @@ class Slot:
         self._keys = keys
         self._rules: Rules | None = None
         self._prefix = secrets.token_hex(8)
+        self._prefix_bytes = self._prefix.encode()
+        self._hot = Cycle(settings.queue, name, instance)
         self._claims = 0
         self.fast: FastPath
         self.endings: Endings
@@ -77,23 +82,24 @@ class Slot:
     def work(self) -> None:
         """Until the supervisor wants this slot to leave, or is gone."""
         self._channel.send({"t": "up", "prefix": self._prefix, "pid": os.getpid()})
-        finish: Finish | None = None
-        claim = self._next_claim()
+        pending: Run | Finish | None = None
+        keys: dict[str, str | None] = {}
+        execution = self._next_execution()
         while not self._leaving():
-            finished, answer = self._ask(finish, claim)
-            finish, known = None, claim.lane_keys
-            claim = self._next_claim()
-            if type(answer) is Grant:
+            finished, answer = self._ask(pending, execution, keys)
+            pending, known, keys = None, keys, {}
+            execution = self._next_execution()
+            if type(answer) is Run:
                 if answer.more and self._worker_words[_IDLE_SLOTS]:
                     self._channel.send({"t": "more"})
-                finish = self._hand_back(answer) if self._leaving() else self._run(answer)
+                pending = self._hand_back(answer) if self._leaving() else self._run(answer)
             elif type(answer) is KeysWanted:
                 # With what was read for the last claim: jobs that arrived in between make the store ask again for both.
-                claim = self._next_claim({**known, **self._lane_keys(answer)})
+                keys = merged(known, self._lane_keys(answer))
             elif finished is not Finished.SLOW:
                 self._wait(_why(answer))
-        if finish is not None:
-            self._finish(finish)
+        if pending is not None:
+            self._finish(pending)
         self._lines.flush()
         self._cell.clear(Phase.IDLE)
 
@@ -104,41 +110,82 @@ class Slot:
         self._await_word()
         self._access.refresh()
 
-    def _ask(self, finish: Finish | None, claim: Claim) -> tuple[Finished | None, ClaimAnswer | None]:
+    def _ask(
+        self, pending: Run | Finish | None, execution: bytes, keys: dict[str, str | None]
+    ) -> tuple[Finished | None, Run | ClaimAnswer | None]:
         """One round trip. The same finish and the same nonce again and again while the store is away."""
-        self._words[_PHASE] = Phase.ASKING
         while True:
+            self._words[_PHASE] = _ASKING
+            self._words[_TRIPS] += 1
             try:
-                self._words[_TRIPS] += 1
-                if finish is None:
-                    return None, self._access.door.claim(claim)
-                finished, answer = self._access.door.finish_claim(finish, claim)
-                self._ended(finish, finished)
-                return finished, answer
-            except StoreFull as error:
-                return None, self._full(finish, error)
+                if type(pending) is Run and _BOUNCES not in pending.raw:
+                    return self._cycle(pending, execution)
+                return self._call(pending, execution, keys)
+            except StoreFull:
+                return None, self._full(pending)
             except StoreUnavailable as error:
                 self.store_down(error)
-            self._words[_PHASE] = Phase.ASKING
 
-    def _full(self, finish: Finish | None, error: Exception) -> ClaimAnswer | None:
+    def _cycle(self, run: Run, execution: bytes) -> tuple[Finished, Run | ClaimAnswer]:
+        """What happens between two jobs when nothing is unusual."""
+        began, ended = self.fast.stamps(run)
+        _epoch, _seq, _now, code, answer = self._hot.call(
+            self._access.door,
+            execution,
+            run.job_id,
+            run.execution,
+            run.places,
+            run.result,
+            run.result_ttl,
+            began,
+            ended,
+        )
+        granted = answer is not None and answer[0] == b"G"
+        if code == b"ok":
+            finished = Finished.OK
+            self._succeeded(run, granted)
+        else:
+            finished = replies.finished(code)
+            self._ended(run, finished)
+        if granted:
+            return finished, Run.of_answer(answer, execution)
+        return finished, Empty(0) if answer is None else replies.claim(answer, "")
+
+    def _call(
+        self, pending: Run | Finish | None, execution: bytes, keys: dict[str, str | None]
+    ) -> tuple[Finished | None, Run | ClaimAnswer]:
+        """The same through the verbs."""
+        door, name = self._access.door, execution.decode()
+        claim = Claim(self._settings.queue, self._name, self._instance, name, name, keys)
+        finished: Finished | None = None
+        if pending is None:
+            answer = door.claim(claim)
+        else:
+            finished, answer = door.finish_claim(self._as_finish(pending), claim)
+            self._ended(pending, finished)
+        return finished, Run.of_grant(answer) if type(answer) is Grant else answer
+
+    def _as_finish(self, pending: Run | Finish) -> Finish:
+        return self.fast.finish_of(pending) if type(pending) is Run else cast(Finish, pending)
+
+    def _full(self, pending: Run | Finish | None) -> ClaimAnswer | None:
         """Above maxmemory: what ran is finished all the same, nothing is claimed."""
-        if finish is not None:
-            self._finish(finish)
+        if pending is not None:
+            self._finish(pending)
         return Wait("store.full", None, 0)
 
-    def _finish(self, finish: Finish) -> None:
+    def _finish(self, pending: Run | Finish) -> None:
         self._words[_CLAIMS] = 0
-        self._words[_PHASE] = Phase.ASKING
+        self._words[_PHASE] = _ASKING
         while True:
             try:
                 self._words[_TRIPS] += 1
-                self._ended(finish, self._access.door.finish(finish))
+                self._ended(pending, self._access.door.finish(self._as_finish(pending)))
                 return
             except StoreUnavailable as error:
                 self.store_down(error)
 
-    def _ended(self, finish: Finish, finished: Finished) -> None:
+    def _ended(self, pending: Run | Finish, finished: Finished) -> None:
         """What became of the last run: counted and logged once the store has said so."""
         if finished is Finished.SLOW:
             self.fast.slowly()
@@ -146,34 +193,47 @@ class Slot:
         run, words = self.fast.last, self._words
         if run is None:
             words[Word.RETURNED] += 1
-            return
-        if finished is Finished.OK:
-            succeeded = type(finish.outcome) is Done
-            words[Word.SUCCEEDED if succeeded else Word.DEFERRED] += 1
-            if succeeded:
-                words[_PLAIN] += 1
-                words[_PLAIN_US] += int(run.seconds * 1e6)
-            outcome = "ok" if succeeded else "limited"
-        else:
+        elif finished is not Finished.OK:
             words[Word.LOST] += 1
-            outcome = "lost"
-        self._lines.end(run.grant.job_id, run.function, run.seconds, outcome)
+            self._over(run, "lost")
+        elif type(pending) is Run:
+            self._succeeded(run, False)
+        else:
+            words[Word.DEFERRED] += 1
+            self._over(run, "limited")
+
+    def _succeeded(self, run: Run, granted: bool) -> None:
+        """`granted`: the next job's record takes the place of this one's."""
+        words = self._words
+        words[_SUCCEEDED] += 1
+        words[_PLAIN] += 1
+        words[_PLAIN_US] += int(run.seconds * 1e6)
+        if granted and not self._lines.enabled:
+            self.fast.last = None
+        else:
+            self._over(run, "ok")
+
+    def _over(self, run: Run, outcome: str) -> None:
+        if self._lines.enabled:
+            self._lines.end(run.job_id.decode(), run.function, run.seconds, outcome)
         self.fast.last = None
         self._cell.clear(Phase.ASKING)
 
-    def _hand_back(self, grant: Grant) -> Finish:
+    def _hand_back(self, run: Run) -> Finish:
         """Granted while the order to leave was on its way."""
         self.fast.last = None
+        grant = run.grant
         return Finish(
             self._settings.queue, self._name, grant.job_id, grant.execution, grant.fence, Returned(), grant.places
         )
 
-    def _run(self, grant: Grant) -> Finish | None:
+    def _run(self, run: Run) -> Run | Finish | None:
         rules = self._rules
         try:
-            if rules is None or rules.revision != grant.revision:
-                rules = self._rules_now(grant.revision)
-            return self.fast.run(grant, rules)
+            if rules is None or rules.revision != run.revision:
+                rules = self._rules_now(run.revision)
+            run.rules = rules
+            return self.fast.go(run)
         except BaseException:
             # The job's alarm rang between its last line and ours, or its hash is garbage: it fails, the slot goes on.
             if self.fast.last is None:
@@ -204,11 +264,10 @@ class Slot:
             except UNREACHABLE as error:
                 self.store_down(error)
 
-    def _next_claim(self, lane_keys: dict[str, str | None] | None = None) -> Claim:
+    def _next_execution(self) -> bytes:
         self._claims += 1
         self._words[_CLAIMS] = self._claims
-        execution = f"{self._prefix}{self._claims:016x}"
-        return Claim(self._settings.queue, self._name, self._instance, execution, execution, lane_keys or {})
+        return b"%b%016x" % (self._prefix_bytes, self._claims)
 
     def _leaving(self) -> bool:
         return bool(self._words[_QUIT] or self._worker_words[_DRAINING] or self._channel.closed)

@@ -40,13 +40,15 @@ class Times:
 
 
 class Alarm:
-    """`arm` before a job, `disarm` after it. The alarm itself is left to the next `arm`; a late one finds nothing due.
+    """`arm` before a job, `disarm` after it. No system call a job: an alarm still to ring serves the next too.
 
+    It rings when the first of them would have been too long; with nothing due it does nothing, early it is set again.
     The supervisor sends SIGALRM again when a job outlives its timeout, for code that uses the alarm for itself.
     """
 
     def __init__(self) -> None:
         self._due_ns = 0
+        self._rings_ns = 0  # when the alarm that was set last rings, 0 when none is set
         self._seconds = 0
         self._handler = self._rang  # one object, so that identity tells whether it is still in place
         signal.signal(signal.SIGALRM, self._handler)
@@ -55,24 +57,29 @@ class Alarm:
         """`seconds` <= 0: no timeout."""
         if _signal.getsignal(_SIGALRM) is not self._handler:
             signal.signal(signal.SIGALRM, self._handler)
+            self._rings_ns = 0
         if seconds > 0:
             self._seconds = seconds
-            self._due_ns = now_ns + seconds * SECOND
-            signal.alarm(seconds)
+            self._due_ns = due = now_ns + seconds * SECOND
+            if not now_ns < self._rings_ns <= due:
+                self._rings_ns = due
+                signal.alarm(seconds)
 
     def disarm(self) -> None:
         self._due_ns = 0
 
     def silence(self) -> None:
         """Before waiting or RQ's own code: no alarm is left behind."""
-        self._due_ns = 0
+        self._due_ns = self._rings_ns = 0
         signal.alarm(0)
 
     def _rang(self, _signum: int, _frame: FrameType | None) -> None:
+        self._rings_ns = 0
         left = self._due_ns - time.monotonic_ns()
         if not self._due_ns:
             return
         if left > 0:
+            self._rings_ns = self._due_ns
             signal.setitimer(signal.ITIMER_REAL, left / SECOND)
             return
         self._due_ns = 0

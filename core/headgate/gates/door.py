@@ -48,7 +48,7 @@ class Door:
     ) -> None:
         self.keys = Keys(prefix)
         self._meta, self._prefix = self.keys.meta, prefix
-        self._epoch, self._seq = b"", 0
+        self.epoch, self.seq = b"", 0
         self.now = 0
         """The store's clock (ms) at the last reply."""
         self._wire = Wire(url, timeout=timeout)
@@ -57,11 +57,11 @@ class Door:
     @property
     def seen(self) -> Seen:
         """The newest epoch and seq of any reply, sent along with each call."""
-        return Seen(self._epoch.decode(), self._seq)
+        return Seen(self.epoch.decode(), self.seq)
 
     @seen.setter
     def seen(self, seen: Seen) -> None:
-        self._epoch, self._seq = seen.epoch.encode(), seen.seq
+        self.epoch, self.seq = seen.epoch.encode(), seen.seq
 
     def close(self) -> None:
         self._wire.close()
@@ -137,20 +137,25 @@ class Door:
         """A plain command that may be sent twice."""
         return self._send(pack(arguments), time.monotonic() + PATIENCE_SECONDS)
 
-    def _run(self, verb: str, arguments: Sequence[Argument]) -> Any:
-        script = self._scripts[verb]
-        tail = ("1", self._meta, self._prefix, self._epoch, self._seq, *arguments)
+    def head(self, verb: str) -> tuple[Argument, ...]:
+        """How a call of that verb's script begins, up to the epoch; the seq comes next."""
+        return "EVALSHA", self._scripts[verb].sha, "1", self._meta, self._prefix, self.epoch
+
+    def run(self, verb: str, command: bytes) -> Any:
+        """A packed call of that verb's script: its whole reply."""
         deadline = time.monotonic() + PATIENCE_SECONDS
-        command = pack(("EVALSHA", script.sha, *tail))
         try:
             reply = self._send(command, deadline)
         except _NoScript:
-            self._send(pack(("SCRIPT", "LOAD", script.text)), deadline)
+            self._send(pack(("SCRIPT", "LOAD", self._scripts[verb].text)), deadline)
             reply = self._send(command, deadline)
         self.now = reply[2]
-        if self._epoch != reply[0] or reply[1] > self._seq:
-            self._epoch, self._seq = reply[0], reply[1]
+        if self.epoch != reply[0] or reply[1] > self.seq:
+            self.epoch, self.seq = reply[0], reply[1]
         return reply
+
+    def _run(self, verb: str, arguments: Sequence[Argument]) -> Any:
+        return self.run(verb, pack((*self.head(verb), self.seq, *arguments)))
 
     def _send(self, command: bytes, deadline: float) -> Any:
         tries = TRIES

@@ -73,7 +73,7 @@ class Wire:
         except BaseException:  # a signal's exception between question and answer
             self.close()
             raise
-        if isinstance(reply, hiredis.ReplyError):
+        if type(reply) is not list and isinstance(reply, hiredis.ReplyError):
             raise ReplyError(str(reply))
         return reply
 
