@@ -70,7 +70,7 @@ class FastPath:
     def go(self, run: Run) -> Run | Finish | None:
         """As `run`, but a plain success comes back as it is, with its result, for `Cycle` or `finish_of`."""
         self.last = run
-        run.job = LazyJob(run.job_id.decode(), run.raw, self._slot, self._connect, run.rules.serializer)
+        run.job = LazyJob(run, self._slot, self._connect, run.rules.serializer)
         run.began, run.began_ns = time.time(), time.monotonic_ns()
         self._count_wait(run)
         exc_info = self._call(run)
@@ -78,7 +78,7 @@ class FastPath:
 
     def finish_of(self, run: Run) -> Finish:
         """A plain success for `finish`."""
-        changes = {BOUNCES: b"0"} if run.raw.get(_BOUNCES) else {}
+        changes = {BOUNCES: b"0"} if run.known.get(_BOUNCES) else {}
         began, ended = self.stamps(run)
         return self._finish(run, Done(run.result, run.result_ttl, began[0].decode(), ended[0].decode(), changes))
 
@@ -130,7 +130,7 @@ class FastPath:
 
     def _prepare(self, run: Run) -> tuple[Any, Any, Any]:
         """Publish what runs, then read the payload: reading may already run code, so the timeout counts from here."""
-        rules, raw = run.rules, run.raw
+        rules, raw = run.rules, run.known
         blob = run.record()
         if blob is None:
             self._cell.clear(Phase.ASKING)
@@ -139,7 +139,8 @@ class FastPath:
         began = run.began_ns
         self._cell.hold(blob, began, began + soft, began + hard)
         self._alarm.arm(timeout, began)
-        rules.functions.check_callbacks(raw)
+        if not run.plain:
+            rules.functions.check_callbacks(raw)
         try:
             name, instance, args, kwargs = rules.read(raw)
         except (Refused, JobTimeoutException):
@@ -156,10 +157,10 @@ class FastPath:
     def _returned(self, run: Run) -> Run | None:
         run.ended = time.time()
         self._count_run(run, run.ended)
-        get = run.raw.get
+        get = run.known.get
         ttl = get(b"result_ttl")
         run.result_ttl = result_ttl = int(ttl) if ttl else DEFAULT_RESULT_TTL
-        special = get(_CALLBACK) or get(_REPEATS) or get(_RATE_LIMIT) or get(_WEBHOOKS)
+        special = not run.plain and (get(_CALLBACK) or get(_REPEATS) or get(_RATE_LIMIT) or get(_WEBHOOKS))
         if special or result_ttl == 0 or isinstance(run.value, Retry) or (is_built(run.job) and was_changed(run.job)):
             self._alarm.silence()
             self._endings.succeeded(run)
@@ -185,7 +186,7 @@ class FastPath:
     def _count_wait(self, run: Run) -> None:
         words = self._cell.words
         words[_GRANTED] += 1
-        enqueued = run.raw.get(b"enqueued_at")
+        enqueued = run.known.get(b"enqueued_at")
         since = self._readings.of(enqueued) if enqueued else None
         if since is not None:
             waited = max(0.0, run.began - since)

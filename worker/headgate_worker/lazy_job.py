@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from rq.job import Job, JobStatus
 
@@ -12,11 +12,20 @@ Connect = Callable[[], Any]
 """Gives the slot's `redis.Redis`, opening it at the first call."""
 
 
+class HasHash(Protocol):
+    """A `Run`, of which only these are looked at, and only when the job is built."""
+
+    job_id: bytes
+
+    @property
+    def raw(self) -> Mapping[bytes, bytes]: ...
+
+
 class LazyJob(Job):  # type: ignore[misc]
     """A running job that is not built yet. The first attribute that is read turns it into a plain `Job`."""
 
-    def __init__(self, job_id: str, raw: Mapping[bytes, bytes], worker: str, connect: Connect, serializer: Any) -> None:
-        self.__dict__["_lazy"] = (job_id, raw, worker, connect, serializer)
+    def __init__(self, run: HasHash, worker: str, connect: Connect, serializer: Any) -> None:
+        self.__dict__["_lazy"] = (run, worker, connect, serializer)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or "_lazy" not in self.__dict__:
@@ -31,8 +40,8 @@ class LazyJob(Job):  # type: ignore[misc]
 
 def build_into(lazy: LazyJob) -> None:
     """Turn it into a `Job`, keeping what a later comparison needs to see whether the job's code changed it."""
-    job_id, raw, worker, connect, serializer = lazy.__dict__["_lazy"]
-    ready = build(job_id, raw, worker, connect(), serializer)
+    run, worker, connect, serializer = lazy.__dict__["_lazy"]
+    ready = build(run.job_id.decode(), run.raw, worker, connect(), serializer)
     object.__setattr__(lazy, "__class__", Job)  # from here on `lazy.x = y` is a plain assignment
     lazy.__dict__.clear()
     lazy.__dict__.update(ready.__dict__)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from headgate.gates import replies
 from headgate.gates.verbs import Grant, Holding
 from headgate_worker.cells import pack
 from headgate_worker.rules import Rules
@@ -16,13 +17,13 @@ NO_RULES: Any = None
 class Run:
     """As the store said it, in bytes: most runs end without anybody asking for more.
 
-    `raw` is the job's hash; `began`, `ended` are epoch seconds, `began_ns` CLOCK_MONOTONIC; `job` is a `LazyJob`.
-    A plain success has its stored form in `result`.
+    `raw` is the job's hash; `plain`: a success of it is nothing to RQ's own code, nor are callbacks. `began`, `ended` are
+    epoch seconds, `began_ns` CLOCK_MONOTONIC; `job` is a `LazyJob`. A success has its stored form in `result`.
     """
 
     __slots__ = (
-        "began", "began_ns", "ended", "execution", "fence", "function", "job", "job_id", "more", "places", "raw",
-        "result", "result_ttl", "revision", "rules", "seconds", "value",
+        "_packed", "_raw", "began", "began_ns", "ended", "execution", "fence", "function", "job", "job_id", "known", "more",
+        "places", "plain", "result", "result_ttl", "revision", "rules", "seconds", "value",
     )  # fmt: skip
 
     def __init__(
@@ -31,15 +32,19 @@ class Run:
         execution: bytes,
         fence: int,
         places: tuple[bytes, ...],
-        raw: Mapping[bytes, bytes],
+        known: Mapping[bytes, bytes],
         revision: int,
         more: bool,
+        packed: bytes | None = None,
     ) -> None:
         self.job_id = job_id
         self.execution = execution
         self.fence = fence
         self.places = places
-        self.raw = raw
+        self.known = known
+        self.plain = packed is not None
+        self._packed = packed
+        self._raw: Mapping[bytes, bytes] | None = None
         self.revision = revision
         self.more = more
         self.rules: Rules = NO_RULES
@@ -53,15 +58,29 @@ class Run:
     @classmethod
     def of_answer(cls, answer: Sequence[Any], execution: bytes) -> Run:
         """`answer` is a grant as the script gives it (lua/lib/claim.lua)."""
-        _code, job_id, fence, more, revision, places, flat = answer
-        raw = dict(zip(flat[::2], flat[1::2], strict=True))
-        return cls(job_id, execution, fence, tuple(places), raw, revision, more == 1)
+        code, job_id, fence, more, revision, places, *rest = answer
+        if code == b"G":
+            (flat,) = rest
+            raw = dict(zip(flat[::2], flat[1::2], strict=True))
+            return cls(job_id, execution, fence, tuple(places), raw, revision, more == 1)
+        data, timeout, result_ttl, enqueued_at, packed = rest
+        known = {b"data": data, b"timeout": timeout, b"result_ttl": result_ttl, b"enqueued_at": enqueued_at}
+        return cls(job_id, execution, fence, tuple(places), known, revision, more == 1, packed)
 
     @classmethod
     def of_grant(cls, grant: Grant) -> Run:
         places = tuple([place.encode(errors="surrogateescape") for place in grant.places])
         job_id, execution = grant.job_id.encode(), grant.execution.encode()
         return cls(job_id, execution, grant.fence, places, grant.job, grant.revision, grant.more)
+
+    @property
+    def raw(self) -> Mapping[bytes, bytes]:
+        """The whole hash; `known` is what runs of plain jobs need of it."""
+        if self._packed is None:
+            return self.known
+        if self._raw is None:
+            self._raw = replies.fields(self._packed)
+        return self._raw
 
     @property
     def grant(self) -> Grant:

@@ -84,11 +84,10 @@ class Slot:
         self._channel.send({"t": "up", "prefix": self._prefix, "pid": os.getpid()})
         pending: Run | Finish | None = None
         keys: dict[str, str | None] = {}
-        execution = self._next_execution()
         while not self._leaving():
-            finished, answer = self._ask(pending, execution, keys)
+            # Named only now: until the grant is on record in the cell, its nonce is what a dead slot's job is found by.
+            finished, answer = self._ask(pending, self._next_execution(), keys)
             pending, known, keys = None, keys, {}
-            execution = self._next_execution()
             if type(answer) is Run:
                 if answer.more and self._worker_words[_IDLE_SLOTS]:
                     self._channel.send({"t": "more"})
@@ -118,7 +117,7 @@ class Slot:
             self._words[_PHASE] = _ASKING
             self._words[_TRIPS] += 1
             try:
-                if type(pending) is Run and _BOUNCES not in pending.raw:
+                if type(pending) is Run and _BOUNCES not in pending.known:
                     return self._cycle(pending, execution)
                 return self._call(pending, execution, keys)
             except StoreFull:
@@ -140,7 +139,7 @@ class Slot:
             began,
             ended,
         )
-        granted = answer is not None and answer[0] == b"G"
+        granted = answer is not None and answer[0] in (b"B", b"G")
         if code == b"ok":
             finished = Finished.OK
             self._succeeded(run, granted)
