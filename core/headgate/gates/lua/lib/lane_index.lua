@@ -3,7 +3,8 @@
 local function index(window)
   local ids = call('LRANGE', list, n, n + window - 1)
   if #ids == 0 then return nil end
-  local known, keys, unknown, first_seen, field = call('HMGET', Q .. 'seen', unpack(ids)), {}, {}, nil, nil
+  local known, keys, unknown, first_seen = call('HMGET', Q .. 'seen', unpack(ids)), {}, {}, nil
+  local read, field = {}, nil -- most jobs of a tenant carry the same bytes: read once
   for i, id in ipairs(ids) do
     if known[i] then
       first_seen = first_seen or i
@@ -15,8 +16,13 @@ local function index(window)
         keys[i] = '=' .. job[1]
       elseif job[2] then
         if field == nil then field = call('HGET', H .. 'policy:' .. queue, 'key_field') end
-        keys[i] = field and key_in(job[2], field)
-        if not keys[i] then unknown[#unknown + 1] = id end
+        local key = read[job[2]]
+        if key == nil then
+          key = field and key_in(job[2], field) or false
+          read[job[2]] = key
+        end
+        keys[i] = key
+        if not key then unknown[#unknown + 1] = id end
       else
         keys[i] = '-'
       end

@@ -16,8 +16,8 @@ end
 -- include: meta_key
 -- include: lane_index
 -- include: lane_pick
-local window = next(given) and 256 or 64 -- 256 answered keys are looked at together
-if window == 64 and n + window < llen and call('EXISTS', Q .. 'open') == 0 then
+local window = next(given) and 256 or 32 -- 256 answered keys are looked at together
+if window == 32 and n + window < llen and call('EXISTS', Q .. 'open') == 0 then
   settle()
   if call('EXISTS', Q .. 'open') == 0 then window = 256 end -- nothing may start: look further at once
 end
