@@ -17,13 +17,13 @@ NO_RULES: Any = None
 class Run:
     """As the store said it, in bytes: most runs end without anybody asking for more.
 
-    `raw` is the job's hash; `plain`: a success of it is nothing to RQ's own code, nor are callbacks. `began`, `ended` are
-    epoch seconds, `began_ns` CLOCK_MONOTONIC; `job` is a `LazyJob`. A success has its stored form in `result`.
+    `raw` is the job's hash; `plain`: a success of it is nothing to RQ's own code, nor are callbacks. `began`, `ended`
+    are epoch seconds, `began_ns` CLOCK_MONOTONIC; `job` is a `LazyJob`. A success has its stored form in `result`.
     """
 
     __slots__ = (
-        "_packed", "_raw", "began", "began_ns", "ended", "execution", "fence", "function", "job", "job_id", "known", "more",
-        "places", "plain", "result", "result_ttl", "revision", "rules", "seconds", "value",
+        "_packed", "_raw", "began", "began_ns", "ended", "execution", "fence", "function", "job", "job_id", "known",
+        "more", "places", "plain", "result", "result_ttl", "revision", "rules", "seconds", "value",
     )  # fmt: skip
 
     def __init__(

@@ -36,7 +36,7 @@ class Cycle:
     ) -> Any:
         """End `ended`, an execution of `job_id`; a grant gets `execution`, which is also the nonce.
 
-        The script's whole reply: {epoch, seq, now, finished, answer}.
+        The script's whole reply: {epoch, seq, now, finished, answer}, answer also the brief grant of lua/lib/claim.lua.
         """
         if door.epoch != self._epoch:
             self._known.clear()
@@ -47,16 +47,22 @@ class Cycle:
         seq, ttl = b"%d" % door.seq, b"%d" % result_ttl
         began_iso, began = began_at
         ended_iso, end = ended_at
-        size = len(execution)
         command = known % (
-            len(seq), seq, size, execution, size, execution, len(job_id), job_id, len(ended), ended, len(result),
+            len(seq), seq, len(execution), execution, len(job_id), job_id, len(ended), ended, len(result),
             result, len(ttl), ttl, len(began_iso), began_iso, len(ended_iso), ended_iso, len(began),
             began, len(end), end,
         )  # fmt: skip
         return door.run("finish_claim", command)
 
     def _template(self, door: Door, places: tuple[bytes, ...]) -> bytes:
-        parts = [*map(_bulk, door.head("finish_claim")), _HOLE, *map(_bulk, self._who), *[_HOLE] * 4, _bulk("D")]
+        parts = [
+            *map(_bulk, door.head("finish_claim")),
+            _HOLE,
+            *map(_bulk, self._who),
+            _bulk(""),
+            *[_HOLE] * 3,
+            _bulk("D"),
+        ]
         parts += [*[_HOLE] * 6, _bulk(len(places)), *map(_bulk, places)]
         template = b"*%d\r\n" % len(parts) + b"".join(parts)
         if len(self._known) >= MOST_KNOWN:

@@ -10,7 +10,7 @@
 -- Answers {epoch, seq, now, answer}, answer as in lib/claim.lua
 -- include: start
 local queue, slot, instance, nonce, execution = ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
-local fused, given, done, key_freed, leaving = false, {}, '', false, nil
+local fused, given, done, key_freed, leaving, brief = false, {}, '', false, nil, false
 for i = 9, #ARGV, 2 do given[ARGV[i]] = ARGV[i + 1] end
 -- include: policy
 local answer, granted = nil, false

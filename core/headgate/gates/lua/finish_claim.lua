@@ -1,7 +1,7 @@
 #!lua
 -- The hot path: end one execution and ask for the next job. No allow-oom: above maxmemory the caller calls finish alone.
 -- KEYS[1], ARGV[1-3]: lib/start.lua
--- ARGV[4-8]        as claim
+-- ARGV[4-8]        as claim; [7] '': the execution id is the nonce, and a plain job is told briefly
 -- ARGV[9]  string  job id that ends
 -- ARGV[10] string  its execution id
 -- ARGV[11..]       as finish
@@ -9,7 +9,8 @@
 -- include: start
 local queue, slot, instance, nonce, execution = ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local ended, ended_execution = ARGV[9], ARGV[10]
-local fused, given, done, leaving = true, {}, '', nil
+local fused, given, done, leaving, brief = true, {}, '', nil, nonce == ''
+if brief then nonce = execution end
 -- include: policy
 -- include: budget
 -- include: rate

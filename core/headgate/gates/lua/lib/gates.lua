@@ -22,13 +22,13 @@ if rate_limit > 0 then
   if at > 0 then refuse('rate.total', 0, at, { Q .. 'rwait', false, Q .. 'starts', rate_limit, rate_period }) end
 end
 local budgets = {}
-for size, name in string.gmatch(shares, 'b(%d+):(%S+)') do
+for place, size, name in string.gmatch(shares, '(b(%d+):(%S+))') do
   local weight, b, blocked, ahead = tonumber(size), budget_of(name), false, 0
   if not b then
     refuse('budget/' .. name, 0, 0, nil)
   else
     budgets[#budgets + 1] = b
-    b.weight = weight
+    b.weight, b.place = weight, place
     if now < b.waiting or now < b.promised then
       -- include: queue_up
     end

@@ -1,9 +1,9 @@
--- Take the job: leases, starts, RQ's started state, the stored answer. Needs: claim (job, data, key, timeout, expires), iso. Sets: answer
+-- Take the job: leases, starts, RQ's started state, the stored answer. Needs: claim (job, data and what it read from it, key), iso. Sets: answer
 local member, job_key = job .. ':' .. execution, P .. ':job:' .. job
 local execution_key, executions_key = P .. ':execution:' .. member, P .. ':executions:' .. job
 local ttl = tonumber(timeout) or 180
 ttl = (ttl < 0 or ttl > 30) and 90 or ttl + 60
-local index, lease = P .. ':worker:' .. slot .. ':executions', '' .. (now + 20000)
+local index, lease = P .. ':worker:' .. slot .. ':executions', now + 20000
 seq = call('HINCRBY', KEYS[1], 'seq', 1)
 call('ZADD', Q .. 'held', lease, member)
 if rate_limit > 0 then record(Q .. 'starts', rate_limit, 1) end
@@ -34,9 +34,13 @@ if not fused then
   if call('EXISTS', P .. ':worker:' .. slot) == 1 then call('HSET', P .. ':worker:' .. slot, 'state', 'busy') end
   if more == nil then more = call('LLEN', P .. ':queue:' .. queue) > 0 end
 end
-local grant = job .. '\n' .. execution .. '\n' .. seq .. '\n' .. revision
+local grant = job .. '\n' .. execution .. '\n' .. seq .. '\n' .. (policy[2] or 0)
 for i = 1, #places do grant = grant .. '\n' .. places[i] end
 if call('HSET', H .. 'slot:' .. slot, 'nonce', nonce, 'grant', grant, 'done', done) > 0 then
   call('PEXPIRE', H .. 'slot:' .. slot, 60000)
 end
-answer = { 'G', job, seq, more and 1 or 0, revision, places, data }
+if brief and plain and #payload <= 4096 then
+  answer = { 'B', job, seq, more and 1 or 0, revision, places, payload, timeout, result_ttl, enqueued_at, cmsgpack.pack(data) }
+else
+  answer = { 'G', job, seq, more and 1 or 0, revision, places, data }
+end

@@ -6,7 +6,7 @@ for i = 1, #budgets do
   else
     for k = 1, b.weight do call('ZADD', b.key .. ':held', lease, 'e:' .. execution .. '#' .. k) end
   end
-  places[#places + 1] = 'b' .. b.weight .. ':' .. b.name
+  places[#places + 1] = b.place
   if b.limit > 0 then record(b.key .. ':starts', b.limit, b.weight) end
   if b.queued then
     local me = instance .. ' ' .. queue .. ' ' .. b.weight
