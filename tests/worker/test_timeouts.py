@@ -72,3 +72,24 @@ def test_when_it_is_killed() -> None:
     assert kill_after(30, 3600) == 90
     assert kill_after(3590, 3600) == 3605
     assert kill_after(60, 60) == 65
+
+
+def test_one_alarm_serves_many_jobs(alarm: Alarm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An alarm that is still to ring is left alone; when it rings early it is set again for the job that runs."""
+    alarms: list[int] = []
+    ring = signal.alarm
+    monkeypatch.setattr(signal, "alarm", lambda seconds: (alarms.append(seconds), ring(seconds))[1])
+    for _ in range(5):
+        alarm.arm(1, time.monotonic_ns())
+        alarm.disarm()
+    assert alarms == [1]
+    time.sleep(0.5)
+    began = time.monotonic()
+    alarm.arm(1, time.monotonic_ns())  # the first alarm rings after half of this job's time
+    with pytest.raises(JobTimeoutException):
+        time.sleep(10)
+    assert time.monotonic() - began >= 1
+    assert alarms == [1]
+    alarm.arm(100, time.monotonic_ns())
+    alarm.arm(1, time.monotonic_ns())  # a shorter one cannot wait for it
+    assert alarms == [1, 100, 1]
