@@ -1,5 +1,5 @@
--- Sets: json_key(raw, field): the key in a `meta` that json.dumps wrote, in pickled_key's notation; nil or an error: ask the worker.
--- cjson takes what Python refuses (hexadecimal, nan, leading zeros, raw control characters), so numbers and text are looked at first.
+-- Sets: json_key(raw, field): the key in a `meta` that json.dumps wrote, as pickled_key answers; nil or an error: ask the worker.
+-- cjson takes what Python refuses (hexadecimal, nan, leading zeros, control characters): numbers and text are looked at first.
 local function json_key(raw, field)
   if string.find(raw, '[^ -~]') then return nil end
   local bare = string.gsub(string.gsub(raw, '\\.', ''), '"[^"]*"', '')

@@ -1,4 +1,4 @@
--- Sets: key_in(raw, field): the perKey key in a job's `meta` as worker/headgate_worker/lane_keys.py reads it, or nil: ask the worker.
+-- Sets: key_in(raw, field): the perKey key in a job's `meta` as the worker's lane_keys.py reads it, or nil: ask the worker.
 -- '=<key>': text, or a whole number's digits; '-': there is none. A nil is only slow, a wrong answer would be a wrong gate.
 -- Text of a pickle at `at`: as Python decodes it, an error where it would raise or make half a surrogate pair.
 local function text_at(raw, at, size)
