@@ -32,10 +32,10 @@ check: setup ## Lint, types, import contracts, generated files, unit tests (unde
 	$(VENV)/bin/mypy
 	$(PY) -m headgate.model.schema --check deploy/crds
 	$(PY) docs/generate.py --check
-	$(PY) -m pytest -q -m "not store and not cluster and not slow"
+	$(PY) -m pytest -q -n 2 -m "not store and not cluster and not slow"
 
 test: setup ## Every test, on real stores and a real control plane (builds it the first time)
-	$(PY) -m pytest -q
+	$(PY) -m pytest -q -n 3 --dist loadfile
 
 $(BENCH_STAMP): $(STAMP) requirements/bench.txt
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
