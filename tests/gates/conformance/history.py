@@ -123,6 +123,7 @@ class History:
         if not execution.runs(self.passed) and not execution.ended:
             if not self.quarantined():
                 promise(not execution.lost, "I11", f"{execution.execution} was lost and is kept")
+            if not self.recent_fault():
                 self._judge_start(execution, self.policies[execution.queue])
             execution.lost = False
         execution.lease_end = max(execution.lease_end, self.passed + LEASE_MS)

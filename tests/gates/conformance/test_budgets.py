@@ -203,6 +203,18 @@ def test_a_carried_place_is_not_above_a_total_lowered_meanwhile(fleet: Fleet) ->
     assert fleet.start("blue.0", "blue") == "blue0"
 
 
+def test_a_weight_raised_meanwhile_needs_more_than_the_carried_place(fleet: Fleet) -> None:
+    two_queues(fleet, total=2)
+    fleet.starts("red.0", "red.1", queue="red")
+    fleet.refused("blue.0", "blue")
+    fleet.finish("red.0")
+    fleet.policy("blue", budgets=[{"name": NAME, "weight": 2}])
+    assert fleet.refused("blue.0", "blue").blocker == BLOCKER
+    fleet.finish("red.1")
+    fleet.bench.advance(WAKE_MS)
+    assert fleet.start("blue.0", "blue") == "blue0"
+
+
 def test_a_budget_that_sleeps_holds_all_its_queues(fleet: Fleet) -> None:
     two_queues(fleet, total=5)
     fleet.start("red.0", "red")

@@ -65,8 +65,8 @@ class Budget:
         return self.document.total - reserved - self.held.live(now)
 
     def carries(self, waiter: Waiter, now: int) -> bool:
-        """A freed place was kept for this waiter."""
-        return self.held.is_live(reserved_places(waiter)[0], now)
+        """Freed places were kept for this waiter, as many as it needs now."""
+        return self.held.is_live(reserved_places(waiter)[-1], now)
 
     def ahead(self, waiter: Waiter, now: int) -> list[Waiter]:
         """Those who were promised an opening before `waiter`; whoever is 500 ms late is forgotten."""

@@ -2,7 +2,7 @@
 -- blocked: an earlier waiter wants the free places. ahead: starts promised to earlier waiters. carried: a place was kept for us.
 local me = instance .. ' ' .. queue .. ' ' .. weight
 b.queued = true
-b.carried = (tonumber(call('ZSCORE', b.key .. ':held', 'wake:' .. instance .. ':' .. queue .. '#1')) or 0) > now
+b.carried = (tonumber(call('ZSCORE', b.key .. ':held', 'wake:' .. instance .. ':' .. queue .. '#' .. weight)) or 0) > now
 if now < b.waiting then blocked = hand_over(b, me) end
 if now < b.promised then
   call('ZREMRANGEBYSCORE', b.key .. ':rwait', '-inf', now - 500)
