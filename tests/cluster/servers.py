@@ -6,6 +6,8 @@ from pathlib import Path
 from . import audit
 from .credentials import CONTROLLER_MANAGER, Credentials
 
+FEWER_COLLECTIONS = ["env", "GOGC=400"]
+"""A tenth of the processor time of young, small servers goes into garbage collection; memory there is to spare."""
 ETCD_SOCKET = "unix://etcd-client:1"  # a file of the name `etcd-client:1`; etcd wants a port in it
 ETCD_PEER_SOCKET = "unix://etcd-peer:1"
 AUDIT_LOG = "audit.log"
@@ -30,6 +32,7 @@ def apiserver(programs: Path, folder: Path, port: int) -> list[str]:
     """RBAC and ServiceAccount tokens on; no port beside `port`. Writes the audit policy into `folder`."""
     (folder / "audit-policy.json").write_text(json.dumps(audit.POLICY))
     return [
+        *FEWER_COLLECTIONS,
         str(programs / "kube-apiserver"),
         f"--etcd-servers={ETCD_SOCKET}",
         "--bind-address=127.0.0.1",
@@ -57,6 +60,7 @@ def controller_manager(programs: Path, credentials: Credentials) -> list[str]:
     token = credentials.controller_manager_token
     kubeconfig = credentials.kubeconfig(CONTROLLER_MANAGER, token, "controllers.json")
     return [
+        *FEWER_COLLECTIONS,
         str(programs / "kube-controller-manager"),
         f"--kubeconfig={kubeconfig}",
         f"--authentication-kubeconfig={kubeconfig}",
