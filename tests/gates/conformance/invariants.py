@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from headgate.gates.verbs import SEAL_MS, Empty, Grant
-from headgate.model.documents import QueueDocument
 from tests.gates.conformance.history import promise
 from tests.gates.conformance.world import BUDGET, KEYS, World
 
@@ -50,14 +49,14 @@ def _judge_jobs(world: World, queue: str) -> None:
 def _judge_holders(world: World, queue: str) -> None:
     """Whoever ended holds nothing, neither in its queue nor in the budget nor under its key."""
     history, now = world.history, world.bench.now
-    if history.recent_fault():
-        return
     members = dict(world.bench.holders(queue))
     for key in KEYS:
         if key is not None:
             members |= world.bench.key_holders(queue, key)
     budget = {name: end for name, end in world.bench.budget_holders(BUDGET).items() if name.startswith("e:")}
     members |= {name.removeprefix("e:").partition("#")[0]: end for name, end in budget.items()}
+    if history.recent_fault():
+        return
     for member, end in members.items():
         execution = history.executions[member.rpartition(":")[2].removesuffix("!")]
         if end > now and not member.endswith("!"):
@@ -70,7 +69,7 @@ def judge_end(world: World) -> None:
     for pod in world.pods:
         world.thaw(pod, beats=True)
     for queue in world.queues:
-        world.declare(QueueDocument(queue=queue, total=2, per_key=1, budgets=[{"name": BUDGET}]))
+        world.declare_plain(queue)
     world.pass_time(2 * SEAL_MS)
     for _ in range(400):
         if not _work(world):

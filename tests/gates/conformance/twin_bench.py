@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from headgate.gates.verbs import Gates, Grant, Renewal, StoreState
-from tests.gates.conformance.bench import Bench
+from tests.gates.conformance.bench import Bench, JobSeen
 
 
 def plain(answer: Any) -> Any:
@@ -18,6 +18,8 @@ def plain(answer: Any) -> Any:
         return replace(answer, reaped=tuple(sorted(answer.reaped, key=str)))
     if isinstance(answer, StoreState):
         return (answer.now, answer.epoch, answer.seq, answer.quarantine_until, dict(answer.owners))
+    if isinstance(answer, JobSeen):
+        return replace(answer, executions=frozenset())  # RQ forgets them by itself after 150 s
     if isinstance(answer, tuple):
         return tuple(plain(part) for part in answer)
     return sorted(answer, key=str) if isinstance(answer, list) else answer

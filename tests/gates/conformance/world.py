@@ -6,6 +6,7 @@ run RQ's failure code for what reaping hands them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -53,9 +54,11 @@ class Pod:
 
 
 class World:
-    def __init__(self, bench: Bench, queues: tuple[str, ...] = ("red", "blue"), pods: int = 3) -> None:
+    def __init__(self, bench: Bench, weights: Mapping[str, int], pods: int = 3) -> None:
+        """`weights`: queue -> places that each of its jobs takes in the budget."""
         self.bench = bench
-        self.queues = queues
+        self.queues = queues = tuple(weights)
+        self.weights = weights
         self.history = History()
         self.pods: list[Pod] = []
         self._count = 0
@@ -63,7 +66,7 @@ class World:
         self._snapshot: object = None
         self.declare(BudgetDocument(name=BUDGET, total=3))
         for queue in queues:
-            self.declare(QueueDocument(queue=queue, total=2, per_key=1, budgets=[{"name": BUDGET}]))
+            self.declare_plain(queue)
         for i in range(pods):
             self.add_pod(queues[i % len(queues)])
         self.remember()
@@ -77,6 +80,10 @@ class World:
     def declare(self, document: QueueDocument | BudgetDocument) -> None:
         self.history.declare(document)
         self._publish(document)
+
+    def declare_plain(self, queue: str) -> None:
+        share = {"name": BUDGET, "weight": self.weights[queue]}
+        self.declare(QueueDocument(queue=queue, total=2, per_key=1, budgets=[share]))
 
     def _publish(self, document: QueueDocument | BudgetDocument) -> None:
         self._count += 1

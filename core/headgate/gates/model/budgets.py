@@ -76,9 +76,9 @@ class Budget:
         mine = self.rate_wait.get(waiter)
         return [who for who, at in self.rate_wait.items() if mine is None or at < mine]
 
-    def leave(self, waiter: Waiter) -> None:
-        """Its job started: it waits no more and its reservation is used up."""
-        for place in reserved_places(waiter):
+    def leave(self, waiter: Waiter, *, carried: bool) -> None:
+        """Its job started: it waits no more, and the reservation that it came with is used up."""
+        for place in reserved_places(waiter) if carried else ():
             self.held.drop(place)
         self.wait.pop(waiter, None)
         self.rate_wait.pop(waiter, None)

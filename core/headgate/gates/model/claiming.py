@@ -116,7 +116,7 @@ def _take_budgets(store: Store, claim: Claim, check: checking.Check) -> list[str
         if rate_of(budget.document.rate):
             budget.starts.record(store.us, share.weight)
         if share.queued:
-            budget.leave(share.waiter)
+            budget.leave(share.waiter, carried=share.carried)
             budget.hand_over(store.now, store.is_alive, store.wake)
     return places
 

@@ -27,7 +27,8 @@ Refusal = tuple[Literal["shut", "late"], int]
 class Lanes:
     """`open`: lanes by turn, those new in one turn in the order of their first jobs.
 
-    `shut`: full ones by their first lease end (ms). `late`: by opening (ms). `seen`: job id -> lane.
+    `shut`: full ones by their first lease end (ms). `late`: by opening (ms). `seen`: job id -> lane, in queue
+    order; an id that was removed from the queue stays until the turn of its lane comes.
     """
 
     __slots__ = ("late", "open", "seen", "shut", "turn")
@@ -48,12 +49,15 @@ class Lanes:
         learnt = {job_id: found for job_id, found in found_lanes.items() if found is not None}
         if len(learnt) < len(found_lanes):
             return [job_id for job_id in found_lanes if job_id not in learnt]
-        self.seen = {job_id: found for job_id, found in self.seen.items() if job_id in ids}
+        # Unseen ids before the first seen one were pushed to the front.
+        front = next((position for position, job_id in enumerate(ids) if job_id in self.seen), 0)
+        first = {job_id: learnt[job_id] for job_id in ids[:front]}
+        rest = {job_id: learnt[job_id] for job_id in ids[front:] if job_id in learnt}
+        self.seen = first | self.seen | rest
         for position, job_id in enumerate(ids, 1):
-            if job_id in learnt:
-                lane_found = self.seen[job_id] = learnt[job_id]
-                if lane_found not in self.shut and lane_found not in self.late:
-                    self.open.setdefault(lane_found, self.turn + position / FIRST_JOBS)
+            lane_found = learnt.get(job_id)
+            if lane_found is not None and lane_found not in self.shut and lane_found not in self.late:
+                self.open.setdefault(lane_found, self.turn + position / FIRST_JOBS)
         return []
 
     def has_jobs(self, lane: str) -> bool:
@@ -99,16 +103,23 @@ class Lanes:
                 del self.open[lane]
                 (self.shut if refusal[0] == "shut" else self.late)[lane] = refusal[1]
                 continue
-            job_id = next((one for one in ids if self.seen[one] == lane), None)
+            job_id = self._take(ids, lane)
             if job_id is None:
                 del self.open[lane]
                 continue
-            ids.remove(job_id)
-            del self.seen[job_id]
             self.turn += 1
             if self.has_jobs(lane):
                 self.open[lane] = self.turn
             else:
                 del self.open[lane]
             return job_id, lane
+        return None
+
+    def _take(self, ids: list[str], lane: str) -> str | None:
+        """The lane's first job that still stands in the queue."""
+        for job_id in [one for one, found in self.seen.items() if found == lane]:
+            del self.seen[job_id]
+            if job_id in ids:
+                ids.remove(job_id)
+                return job_id
         return None
