@@ -50,10 +50,11 @@ def settings_of(namespaces: Sequence[str] | None) -> kopf.OperatorSettings:
     settings.watching.server_timeout = 600
     settings.watching.client_timeout = 660
     settings.watching.connect_timeout = 10
-    settings.watching.chunk_size = 250
+    settings.watching.chunk_size = 50  # of each of six kinds at once, whole objects
     settings.networking.request_timeout = 60
     settings.networking.connect_timeout = 10
-    settings.queueing.idle_timeout = 1.0
+    settings.queueing.idle_timeout = 0.2
+    settings.queueing.worker_limit = 100  # tasks of kopf for single objects; each ends as soon as its event is a key
     settings.queueing.exit_timeout = 0.5
     settings.process.ultimate_exiting_timeout = 25
     for kind in CHILD_KINDS:

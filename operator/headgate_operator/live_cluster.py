@@ -12,7 +12,8 @@ from headgate_operator.events import EVENT, new_event
 from headgate_operator.metrics import Metrics, Subject
 from headgate_operator.repeats import Repeats
 
-PAGE = 500
+PAGE = 100
+"""Objects in one answer of a LIST: a thousand at once would be the largest thing in memory."""
 Manifests = list[Manifest]
 SUBJECTS = (QUEUE_POLICY, BUDGET)
 
@@ -112,14 +113,16 @@ class LiveCluster:
             return  # the namespace is going away: nobody is left to read it
 
     async def _pages(self, kind: Kind, namespace: str | None, labels: Mapping[str, str] | None) -> Manifests:
-        """Every page of one LIST. The items of a list carry no kind of their own: it is added."""
+        """Every page of one LIST. Its items carry no kind of their own, it is added; managedFields are left out."""
         query = {"limit": str(PAGE)}
         if labels:
             query["labelSelector"] = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
         found: Manifests = []
         while True:
             page = await self._api.call("GET", path_of(kind, namespace), resource=kind.plural, query=query)
-            found += ({**item, "apiVersion": kind.api_version, "kind": kind.kind} for item in page.get("items") or ())
+            for item in page.get("items") or ():
+                item["metadata"].pop("managedFields", None)  # the larger part of most objects, and nobody reads them
+                found.append({**item, "apiVersion": kind.api_version, "kind": kind.kind})
             more = page.get("metadata", {}).get("continue")
             if not more:
                 return found
