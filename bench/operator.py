@@ -25,7 +25,7 @@ from headgate.gates.door import Door
 from headgate_operator.cluster import path_of
 from tests.cluster import binaries
 from tests.cluster.control_plane import ControlPlane
-from tests.cluster.operator_fixtures import install
+from tests.cluster.operator_fixtures import LEASE, install
 from tests.cluster.operator_process import ACCOUNT, NAMESPACE, OperatorProcess
 from tests.processes import tree
 from tests.processes.store import Store
@@ -76,6 +76,9 @@ class Stage:
         """Of the control plane, which here shares the cores with the operator."""
         servers = (self.cluster.etcd, self.cluster.apiserver, self.cluster.controller_manager)
         return tree.cpu_seconds(server.pid for server in servers if server.pid)
+
+    def free_the_lease(self) -> None:
+        self.cluster.request("DELETE", LEASE)
 
     def patch(self, number: int, total: int) -> None:
         body = {"spec": {"concurrency": {"total": total}}}
@@ -142,7 +145,8 @@ def main() -> None:
     print(report.verdict("patch in force, p99 s", figures["patch in force p99, s"], PATCH_GOAL_S, at_most=True))
     if options.cold:
         print(report.verdict("all Ready from cold, s", figures["all Ready from cold, s"], COLD_GOAL_S, at_most=True))
-        print(report.verdict("operator, MB", figures["operator rss, MB"], MEMORY_GOAL_MB, at_most=True))
+        memory = max(figures["operator rss, MB"], figures["operator rss then, MB"])
+        print(report.verdict("operator, MB", memory, MEMORY_GOAL_MB, at_most=True))
     content = {"figures": figures, "options": vars(options), "conditions": report.conditions(stage.store.allocator)}
     path = report.save("operator", content)
     print(f"written: {path.relative_to(ROOT)}")
@@ -165,10 +169,9 @@ def measure(stage: Stage, options: argparse.Namespace) -> dict[str, float]:
 
 
 def cold(stage: Stage, options: argparse.Namespace) -> dict[str, float]:
-    """A starting operator finds `cold` policies, of which it has never seen all but the first."""
+    """A starting operator finds `cold` policies, of which it has never seen all but the first; then another one."""
     stage.create(options.policies, options.cold - options.policies)
-    lease = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/headgate-operator"
-    stage.cluster.request("DELETE", lease)
+    stage.free_the_lease()
     load, spent = os.getloadavg()[0], stage.processor_seconds()
     operator = stage.operator()
 
@@ -179,8 +182,7 @@ def cold(stage: Stage, options: argparse.Namespace) -> dict[str, float]:
         seconds = wait(everything, 900, "all policies are Ready", 2.0)
         assert operator.pid is not None
         own, others = tree.cpu_seconds([operator.pid]), stage.processor_seconds() - spent
-        wait(lambda: operator.settled, 120, "the operator is at rest", 2.0)
-        rss = tree.memory(operator.pid)["rss"]
+        rss = at_rest(operator)
     finally:
         operator.kill()
     return {
@@ -190,7 +192,26 @@ def cold(stage: Stage, options: argparse.Namespace) -> dict[str, float]:
         "of it control plane, processor s": others,
         "load average before": load,
         "operator rss, MB": rss / 1e6,
+        **again(stage),
     }
+
+
+def again(stage: Stage) -> dict[str, float]:
+    """An operator that finds everything as it should be: what it lists is at its largest now."""
+    stage.free_the_lease()
+    operator, began = stage.operator(), time.perf_counter()
+    try:
+        rss = at_rest(operator)
+        return {"at rest after a restart, s": time.perf_counter() - began, "operator rss then, MB": rss / 1e6}
+    finally:
+        operator.kill()
+
+
+def at_rest(operator: OperatorProcess) -> int:
+    """Bytes of its memory once it leads and has nothing left to do."""
+    wait(lambda: operator.settled, 300, "the operator is at rest", 2.0)
+    assert operator.pid is not None
+    return tree.memory(operator.pid)["rss"]
 
 
 if __name__ == "__main__":
