@@ -10,9 +10,10 @@ from tests.stores import StoreServer, redis_binary, valkey_binary
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What uses a store server carries the marker, so that `-m "not store"` never starts one."""
+    """What uses a store server, or may start its own, carries the marker, so that `-m "not store"` never starts one."""
     for item in items:
-        if {"valkey_server", "redis_server", "store_server"} & set(getattr(item, "fixturenames", ())):
+        shared = {"valkey_server", "redis_server", "store_server"} & set(getattr(item, "fixturenames", ()))
+        if shared or hasattr(getattr(item, "module", None), "StoreServer"):
             item.add_marker(pytest.mark.store)
 
 

@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -93,6 +94,18 @@ class Worker:
 
     def signal(self, signum: int) -> None:
         os.kill(self.pid, signum)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """SIGSTOP for the whole tree (the supervisor adopts every process of it), SIGCONT at the end."""
+        tree = [self.pid, *children(self.pid)]
+        for pid in tree:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in tree:
+                os.kill(pid, signal.SIGCONT)
 
     def wait(self, seconds: float = WAIT_SECONDS) -> int:
         return self.process.wait(seconds)

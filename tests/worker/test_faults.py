@@ -237,15 +237,11 @@ def test_a_frozen_worker_that_wakes_up_is_refused(bench: Bench, tmp_path: Path) 
     first = bench.ready()
     job = bench.queue.enqueue(T + "record", str(record), 3.0)
     wait_for(lambda: started(record) == 1, "start")
-    tree = [first.pid, *children(first.pid)]
     with Writer(record) as writer:
         writer.add(Kind.FROZEN, pid=read(record)[0].pid)
-    for pid in tree:
-        os.kill(pid, signal.SIGSTOP)
-    second = bench.ready()
-    wait_for(lambda: started(record) == 2, "taken over", LEASE_MS / 1000 + 10)
-    for pid in tree:
-        os.kill(pid, signal.SIGCONT)
+    with first.frozen():
+        second = bench.ready()
+        wait_for(lambda: started(record) == 2, "taken over", LEASE_MS / 1000 + 10)
     bench.ended(job)
     first.wait_log("outcome=lost")
     assert len(job.results()) == 1

@@ -91,8 +91,9 @@ def test_what_is_published_before_the_worker_is_back_wins(own: tuple[StoreServer
     server.kill()
     worker.wait_log("the store cannot be reached")
     bench.generation = 0
-    server.start()
-    bench.publish(total=2)
+    with worker.frozen():
+        server.start()
+        bench.publish(total=2)
     worker.wait_log("the store is back")
     worker.wait_log("policy in use.* total=2")
     found = bench.door.read_document("work")
