@@ -423,8 +423,8 @@ async def test_a_drain_gives_every_pod_its_own_grace(node: Node, eventually: Eve
 
 
 async def test_handing_back_is_two_interrupts(node: Node, eventually: Eventually) -> None:
-    trap = "trap 'echo interrupted' INT; echo up; while :; do sleep 0.01; done"
-    await node.create(pod(command=["sh", "-c", trap]))
+    say = "signal.signal(signal.SIGINT, lambda *_: print('interrupted', flush=True)); print('up', flush=True)"
+    await node.create(pod(command=[sys.executable, "-c", f"import signal\n{say}\nwhile True: signal.pause()"]))
 
     async def it_is_up() -> bool:
         return "up" in node.said()

@@ -189,7 +189,7 @@ def _new_pod(deployment: Manifest) -> Manifest:
         "kind": "Pod",
         "metadata": {
             **template.get("metadata", {}),
-            "name": f"{metadata['name']}-{wanted}-{secrets.token_hex(3)[:5]}",
+            "name": f"{metadata['name']}-{wanted}-{secrets.token_hex(4)}",
             "namespace": metadata["namespace"],
             "labels": {**template["metadata"]["labels"], HASH_LABEL: wanted},
             "ownerReferences": [{**owner, "controller": True, "blockOwnerDeletion": True}],
