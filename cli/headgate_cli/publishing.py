@@ -9,7 +9,7 @@ from typing import Literal
 from headgate.desired.documents import budget_document, queue_document
 from headgate.gates.door import Door
 from headgate.gates.verbs import Owned, Owner, Published, Same
-from headgate.model.documents import BudgetDocument, Document
+from headgate.model.documents import Document
 from headgate.model.parse import Resource
 from headgate.model.queue_policy import QueuePolicy
 from headgate_cli.local.files import uid_of
@@ -90,4 +90,4 @@ def _replaced(owners: Mapping[str, Owner], document: Document, uid: str) -> str 
 
 def _field(document: Document) -> str:
     """As `StoreState.owners` names it."""
-    return f"{document.kind}/{document.name if isinstance(document, BudgetDocument) else document.queue}"
+    return f"{document.kind}/{document.name}"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import structlog
 
 from headgate.errors import StoreUnavailable
 from headgate.gates.async_door import AsyncDoor
 from headgate.gates.verbs import Owner, PublishAnswer, Reaped, StoreState
-from headgate.model.documents import Document
+from headgate.model.documents import Document, DocumentKind
 from headgate_operator.metrics import Metrics
 
 T = TypeVar("T")
@@ -33,7 +33,7 @@ class MountedStore:
     async def publish(self, document: Document, owner: Owner, *, replaces_uid: str | None = None) -> PublishAnswer:
         return await self._ask(lambda door: door.publish(document, owner, replaces_uid=replaces_uid))
 
-    async def unpublish(self, kind: Literal["queue", "budget"], name: str, owner: Owner) -> bool:
+    async def unpublish(self, kind: DocumentKind, name: str, owner: Owner) -> bool:
         return await self._ask(lambda door: door.unpublish(kind, name, owner))
 
     async def inspect(self) -> StoreState:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from headgate.gates.door import Door
 from headgate.gates.verbs import Declarations, Declared, Published
-from headgate.model.documents import BudgetDocument, Document
+from headgate.model.documents import Document
 from headgate_worker import logs
 
 
@@ -30,9 +30,8 @@ class Copies:
         published = [copy for copy in copies if isinstance(door.restore(copy), Published)]
         for copy in published:
             document = copy.document
-            name = document.name if isinstance(document, BudgetDocument) else document.queue
             logs.get().warning(
                 "policy published again after the store lost it",
-                kind=document.kind, name=name, owner=copy.owner.name, generation=copy.owner.generation,
+                kind=document.kind, name=document.name, owner=copy.owner.name, generation=copy.owner.generation,
             )  # fmt: skip
         return bool(published)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from headgate.control.ownership import Claims
 from headgate.control.ports import Key, Kind
 from headgate.gates.verbs import Owner
-from headgate.model.documents import BudgetDocument, Document
+from headgate.model.documents import Document
 from headgate.status.throttled import Memory as Throttle
 
 Object = tuple[Kind, str, str]
@@ -42,7 +42,7 @@ class Declared:
 
     @property
     def name(self) -> str:
-        return self.document.name if isinstance(self.document, BudgetDocument) else self.document.queue
+        return self.document.name
 
 
 @dataclass(slots=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from headgate.control.ports import BUDGET, QUEUE_POLICY, Key
 from headgate.gates.verbs import Owner, QueueState, StoreState
+from headgate.model.documents import DocumentKind
 
 SILENCE_SECONDS = 15.0
 """A store that has not answered for so long is unreachable."""
@@ -38,7 +38,7 @@ class Record:
     """A document in a store: its kind and name, and who declares it."""
 
     store: str
-    kind: Literal["queue", "budget"]
+    kind: DocumentKind
     name: str
     owner: Owner
 

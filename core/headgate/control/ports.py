@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
 from headgate.gates.verbs import Owner, PublishAnswer, Reaped, StoreState
-from headgate.model.documents import Document
+from headgate.model.documents import Document, DocumentKind
 
 Manifest = dict[str, Any]
 """A Kubernetes object as JSON."""
@@ -86,7 +86,7 @@ class Store(Protocol):
 
     async def publish(self, document: Document, owner: Owner, *, replaces_uid: str | None = None) -> PublishAnswer: ...
 
-    async def unpublish(self, kind: Literal["queue", "budget"], name: str, owner: Owner) -> bool:
+    async def unpublish(self, kind: DocumentKind, name: str, owner: Owner) -> bool:
         """Remove the document if this owner (name and uid) declares it; False when it does not."""
 
     async def inspect(self) -> StoreState:

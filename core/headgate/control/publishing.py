@@ -99,7 +99,7 @@ class Publisher:
         policy, _ = read_policy(manifest)
         if policy is None:
             return False  # unreadable, so its last good limits stay in force
-        if policy.queue != document.queue:
+        if policy.queue != document.name:
             return True
         return precedence(metadata) < precedence(policy.metadata)
 
@@ -143,8 +143,7 @@ class Publisher:
 
 
 def _field(document: Document) -> str:
-    name = document.name if isinstance(document, BudgetDocument) else document.queue
-    return f"{document.kind}/{name}"
+    return f"{document.kind}/{document.name}"
 
 
 def _owned(by: Owner) -> str:

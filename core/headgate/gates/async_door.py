@@ -9,12 +9,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from headgate.gates.door import Door
 from headgate.gates.keys import Keys
 from headgate.gates.verbs import Declarations, Enqueue, EnqueueAnswer, Owner, PublishAnswer, Reaped, StoreState
-from headgate.model.documents import Document, QueueDocument
+from headgate.model.documents import Document, DocumentKind, QueueDocument
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ class AsyncDoor:
     async def publish(self, document: Document, owner: Owner, *, replaces_uid: str | None = None) -> PublishAnswer:
         return await self._do(partial(self._door.publish, document, owner, replaces_uid=replaces_uid))
 
-    async def unpublish(self, kind: Literal["queue", "budget"], name: str, owner: Owner) -> bool:
+    async def unpublish(self, kind: DocumentKind, name: str, owner: Owner) -> bool:
         return await self._do(partial(self._door.unpublish, kind, name, owner))
 
     async def inspect(self) -> StoreState:

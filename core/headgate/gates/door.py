@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from headgate.errors import StoreFull, StoreUnavailable
 from headgate.gates import faults, replies, requests, state, suitability
@@ -33,7 +33,7 @@ from headgate.gates.verbs import (
     Wait,
 )  # fmt: skip
 from headgate.gates.wire import Argument, ReplyError, Wire, pack
-from headgate.model.documents import Document, QueueDocument
+from headgate.model.documents import Document, DocumentKind, QueueDocument
 
 TRIES = 3
 PATIENCE_SECONDS = 2.0
@@ -105,7 +105,7 @@ class Door:
     def publish(self, document: Document, owner: Owner, *, replaces_uid: str | None = None) -> PublishAnswer:
         return replies.published(self._run("publish", requests.publish(document, owner, replaces_uid))[3:])
 
-    def unpublish(self, kind: Literal["queue", "budget"], name: str, owner: Owner) -> bool:
+    def unpublish(self, kind: DocumentKind, name: str, owner: Owner) -> bool:
         return bool(self._run("unpublish", requests.unpublish(kind, name, owner))[3])
 
     def inspect(self) -> StoreState:

@@ -21,7 +21,7 @@ from headgate.gates.verbs import (
     Returned,
 )  # fmt: skip
 from headgate.gates.wire import Argument
-from headgate.model.documents import Document, QueueDocument
+from headgate.model.documents import Document
 
 
 def claim(claim: Claim) -> list[Argument]:
@@ -99,11 +99,10 @@ def enqueue(enqueue: Enqueue) -> list[Argument]:
 
 def publish(document: Document, owner: Owner, replaces_uid: str | None) -> list[Argument]:
     text = document.model_dump_json()
-    name = document.queue if isinstance(document, QueueDocument) else document.name
     digest = hashlib.sha256(text.encode()).hexdigest()
     return [
         document.kind,
-        name,
+        document.name,
         text,
         digest,
         owner.name,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Protocol
 
 from headgate.gates.leases import (
     LEASE_MS,
@@ -39,7 +39,7 @@ from headgate.gates.states import (
     QueueState,
     StoreState,
 )
-from headgate.model.documents import Document, QueueDocument
+from headgate.model.documents import Document, DocumentKind, QueueDocument
 
 # fmt: off
 __all__ = [
@@ -333,7 +333,7 @@ class Gates(Protocol):
 
     def publish(self, document: Document, owner: Owner, *, replaces_uid: str | None = None) -> PublishAnswer: ...
 
-    def unpublish(self, kind: Literal["queue", "budget"], name: str, owner: Owner) -> bool: ...
+    def unpublish(self, kind: DocumentKind, name: str, owner: Owner) -> bool: ...
 
     def inspect(self) -> StoreState: ...
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -61,6 +61,10 @@ class QueueDocument(_Document):
     override: OverrideDocument | None = None
     jobs: JobRules = JobRules()
 
+    @property
+    def name(self) -> str:
+        return self.queue
+
 
 class BudgetDocument(_Document):
     """A gate shared by several policies. `name` is `<namespace>/<name>`."""
@@ -72,4 +76,71 @@ class BudgetDocument(_Document):
     rate: RateDocument | None = None
 
 
-Document = QueueDocument | BudgetDocument
+class PathMatch(_Document):
+    """Prefix: by whole segments. Template: `{name}` stands for one segment, `{name:path}` for the rest."""
+
+    type: Literal["Exact", "Prefix", "Template"] = "Prefix"
+    value: str
+
+
+class HttpMatch(_Document):
+    """Empty matches all. A request matches when its method, one of the paths and one of the hosts do."""
+
+    methods: tuple[str, ...] = ()
+    paths: tuple[PathMatch, ...] = ()
+    hosts: tuple[str, ...] = ()
+
+
+class HttpRule(_Document):
+    """One rule's gates. `header` is set exactly when `key` is Header; without a user: ClientIP."""
+
+    name: str
+    mode: Literal["Enforce", "Shadow"] = "Enforce"
+    match: HttpMatch = HttpMatch()
+    key: Literal["ClientIP", "User", "Header", "Global"] = "ClientIP"
+    header: str | None = None
+    rate: RateDocument | None = None
+    in_flight: int | None = None
+    count: Literal["All", "Failures"] = "All"
+    cost: int = 1
+    budgets: tuple[BudgetShare, ...] = ()
+
+
+class HttpDocument(_Document):
+    """One HTTP surface. Every rule that matches a request applies to it, all or none."""
+
+    kind: Literal["http"] = "http"
+    surface: str
+    on_store_failure: Literal["Deny", "Allow", "Local"] = "Local"
+    trusted_proxies: tuple[str, ...] = ()
+    ipv6_prefix_length: int = 64
+    request_timeout_seconds: int = 30
+    max_body_bytes: int = 1_048_576
+    rules: tuple[HttpRule, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.surface
+
+
+class TaskDocument(_Document):
+    """One periodic task. `name` is `<namespace>/<name>`; `queue` takes the job (Enqueue) or lends its worker (Run)."""
+
+    kind: Literal["task"] = "task"
+    name: str
+    schedule: str
+    time_zone: str = "Etc/UTC"
+    stop_policy: Literal["None", "Hold"] = "None"
+    on_overlap: Literal["Skip", "RunLate"] = "Skip"
+    type: Literal["Run", "Enqueue"] = "Run"
+    function: str
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = {}
+    deadline_seconds: int = 300
+    retries: int = 0
+    queue: str | None = None
+
+
+Document = QueueDocument | BudgetDocument | HttpDocument | TaskDocument
+
+DocumentKind = Literal["queue", "budget", "http", "task"]

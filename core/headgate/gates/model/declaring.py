@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from headgate.gates.model.budgets import Budget
 from headgate.gates.model.limits import limits_of
 from headgate.gates.model.places import forget_if_drained
 from headgate.gates.model.state import Declaration, Policy, Store
 from headgate.gates.model.waiting import wake_all
 from headgate.gates.verbs import Declarations, Declared, Owned, Owner, PublishAnswer, Published, Same, Stale
-from headgate.model.documents import BudgetDocument, Document, QueueDocument
+from headgate.model.documents import BudgetDocument, Document, DocumentKind, QueueDocument
 
 REMEMBERED_MS = 86_400_000
 """How long it is known that a document was unpublished. Any unpublish prolongs it for all, as one key holds them."""
@@ -20,7 +18,7 @@ def publish(
     store: Store, document: Document, owner: Owner, replaces_uid: str | None, copied: int | None = None
 ) -> PublishAnswer:
     """`copied`: the revision of a copy that is put back, see `restore`."""
-    field = f"{document.kind}/{name_of(document)}"
+    field = f"{document.kind}/{document.name}"
     earlier = store.owners.get(field)
     if copied is not None:
         if store.unpublished.get((field, owner.uid), 0) > store.now:
@@ -41,7 +39,7 @@ def publish(
     store.owners[field] = Declaration(owner, document, store.meta.revision, copied is not None)
     if isinstance(document, QueueDocument):
         _publish_queue(store, document, store.meta.revision)
-    else:
+    elif isinstance(document, BudgetDocument):
         _publish_budget(store, document, store.meta.revision)
     return Published(store.meta.revision)
 
@@ -63,12 +61,8 @@ def read_declared(store: Store, queue: str) -> Declarations:
     return Declarations(store.meta.epoch, Declared(policy.revision, policy.document, declared.owner), tuple(budgets))
 
 
-def name_of(document: Document) -> str:
-    return document.queue if isinstance(document, QueueDocument) else document.name
-
-
 def _is_there(store: Store, document: Document) -> bool:
-    return name_of(document) in (store.policies if isinstance(document, QueueDocument) else store.budgets)
+    return document.name in (store.policies if isinstance(document, QueueDocument) else store.budgets)
 
 
 def _publish_queue(store: Store, document: QueueDocument, revision: int) -> None:
@@ -94,7 +88,7 @@ def _publish_budget(store: Store, document: BudgetDocument, revision: int) -> No
     budget.rate_wait.clear()
 
 
-def unpublish(store: Store, kind: Literal["queue", "budget"], name: str, owner: Owner) -> bool:
+def unpublish(store: Store, kind: DocumentKind, name: str, owner: Owner) -> bool:
     """What runs goes on; the last one to finish takes the queue's own data with it."""
     declared = store.owners.get(f"{kind}/{name}")
     if declared is not None and (declared.owner.uid, declared.owner.name) != (owner.uid, owner.name):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal
 
 from headgate.gates.model import claiming, declaring, finishing, inspection, keeping, losing, loss, queueing, renewing
 from headgate.gates.model.state import Store
@@ -30,7 +29,7 @@ from headgate.gates.verbs import (
     Seen,
     StoreState,
 )  # fmt: skip
-from headgate.model.documents import Document, QueueDocument
+from headgate.model.documents import Document, DocumentKind, QueueDocument
 
 
 class ReferenceGates:
@@ -76,7 +75,7 @@ class ReferenceGates:
         with self._call():
             return declaring.publish(self.store, document, owner, replaces_uid)
 
-    def unpublish(self, kind: Literal["queue", "budget"], name: str, owner: Owner) -> bool:
+    def unpublish(self, kind: DocumentKind, name: str, owner: Owner) -> bool:
         with self._call():
             return declaring.unpublish(self.store, kind, name, owner)
 
