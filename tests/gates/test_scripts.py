@@ -27,6 +27,8 @@ FLAGS = {
     "unpublish": "#!lua flags=allow-oom",
     "read_declared": "#!lua flags=allow-oom",
     "inspect": "#!lua flags=no-writes",
+    "record_sample": "#!lua",
+    "read_samples": "#!lua flags=no-writes",
 }
 """What may run above maxmemory, and what must be refused there before its first write."""
 

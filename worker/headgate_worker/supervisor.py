@@ -11,6 +11,7 @@ from typing import Any
 from headgate.errors import StoreUnavailable
 from headgate.gates import client
 from headgate.gates.keys import Keys
+from headgate.gates.samples import EVERY_SECONDS
 from headgate.model.documents import QueueDocument
 from headgate_worker import health, logs, processes
 from headgate_worker.casualties import Casualties
@@ -29,6 +30,7 @@ from headgate_worker.metrics import Metrics, Parts
 from headgate_worker.nursery import Nursery
 from headgate_worker.policy import Policy
 from headgate_worker.registration import Registration
+from headgate_worker.sampling import Sampling
 from headgate_worker.settings import Settings, current_store_url
 from headgate_worker.slots import Slot, Slots
 from headgate_worker.store_link import StoreLink
@@ -64,6 +66,10 @@ class Supervisor:
         )
         self.deadlines = Deadlines(self.slots)
         self.memory = Memory(self.slots, self.nursery, settings.recycle_above_mib)
+        self.sampling = Sampling(
+            self.instance, settings.pod, settings.queue, self.link,
+            lambda: [os.getpid(), self.nursery.pid, self.clerk.pid, *(slot.pid for slot in self.slots)],
+        )  # fmt: skip
         self.drain = Drain(
             self.slots, self.loop, self.signals, words, settings.drain_seconds, self._draining, self._settled
         )
@@ -128,6 +134,7 @@ class Supervisor:
         self.loop.every(SCAN_SECONDS, self.deadlines.scan)
         self.loop.every(CHECK_SECONDS, self.memory.check)
         self.loop.after(LOG_SECONDS, lambda: self.loop.every(LOG_SECONDS, self.memory.log))
+        self.loop.every(EVERY_SECONDS, self.sampling.sample)
         self.loop.after(SECONDS * 1.5, lambda: self.loop.every(MAINTENANCE_SECONDS, self.clerk.maintain))
         self.link.do(self._read_policy)
         self.link.do(self._listen)
@@ -280,6 +287,7 @@ class Supervisor:
         self.nursery.close()
         self.hearing.close()
         names = getattr(self, "_names", [])
+        self.sampling.goodbye()
         self.link.attempt(self.heartbeat.goodbye)
         self.link.attempt(lambda: self._rq(lambda: self.registration.death(names)))
         if server is not None:

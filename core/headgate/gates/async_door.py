@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from headgate.gates.door import Door
 from headgate.gates.keys import Keys
+from headgate.gates.samples import Sample, Samples
 from headgate.gates.verbs import Declarations, Enqueue, EnqueueAnswer, Owner, PublishAnswer, Reaped, StoreState
 from headgate.model.documents import Document, DocumentKind, QueueDocument
 
@@ -52,6 +53,12 @@ class AsyncDoor:
 
     async def read_declared(self, queue: str) -> Declarations:
         return await self._do(partial(self._door.read_declared, queue))
+
+    async def record_sample(self, sample: Sample) -> None:
+        await self._do(partial(self._door.record_sample, sample))
+
+    async def read_samples(self, since: int) -> Samples:
+        return await self._do(partial(self._door.read_samples, since))
 
     async def check(self) -> None:
         await self._do(self._door.check)

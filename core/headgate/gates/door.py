@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from headgate.errors import StoreFull, StoreUnavailable
-from headgate.gates import faults, replies, requests, state, suitability
+from headgate.gates import faults, replies, requests, samples, state, suitability
 from headgate.gates.keys import Keys
+from headgate.gates.samples import Sample, Samples
 from headgate.gates.scripts import Script, scripts
 from headgate.gates.verbs import (
     LEASE_MS,
@@ -121,6 +122,12 @@ class Door:
 
     def restore(self, copy: Declared[Document]) -> PublishAnswer:
         return replies.published(self._run("publish", requests.restore(copy))[3:])
+
+    def record_sample(self, sample: Sample) -> None:
+        self._run("record_sample", samples.record_arguments(sample))
+
+    def read_samples(self, since: int) -> Samples:
+        return samples.samples(self._run("read_samples", (since,)), since)
 
     def check(self) -> None:
         try:

@@ -124,6 +124,15 @@ class Keys:
         """HASH pod, queue, revision, slots, busy, at (ms); lives 3 renewals."""
         return f"{self.own}:inst:{instance}"
 
+    @property
+    def samples(self) -> str:
+        """ZSET of instances by their last sample (ms), for 48 hours."""
+        return f"{self.own}:samples"
+
+    def sample(self, instance: str) -> str:
+        """HASH of what a process said of itself each minute (`record_sample`), packed, for 48 hours."""
+        return f"{self.own}:sample:{instance}"
+
     def policy(self, queue: str) -> str:
         """HASH revision, gates (packed limits), doc (JSON), sleep (us)."""
         return f"{self.own}:policy:{queue}"

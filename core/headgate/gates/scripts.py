@@ -15,7 +15,7 @@ from importlib.resources import files
 
 VERBS = (
     "claim", "finish", "finish_claim", "seal", "release", "renew", "reap",
-    "enqueue", "publish", "unpublish", "read_declared", "inspect",
+    "enqueue", "publish", "unpublish", "read_declared", "inspect", "record_sample", "read_samples",
 )  # fmt: skip
 
 _LUA = files("headgate.gates") / "lua"

@@ -9,8 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from headgate.gates.model import claiming, declaring, finishing, inspection, keeping, losing, loss, queueing, renewing
+from headgate.gates.model import (
+    claiming,
+    declaring,
+    finishing,
+    inspection,
+    keeping,
+    losing,
+    loss,
+    queueing,
+    renewing,
+    sampling,
+)
 from headgate.gates.model.state import Store
+from headgate.gates.samples import Sample, Samples
 from headgate.gates.verbs import (
     Beat,
     Claim,
@@ -94,6 +106,13 @@ class ReferenceGates:
     def restore(self, copy: Declared[Document]) -> PublishAnswer:
         with self._call():
             return declaring.restore(self.store, copy)
+
+    def record_sample(self, sample: Sample) -> None:
+        with self._call():
+            sampling.record(self.store, sample)
+
+    def read_samples(self, since: int) -> Samples:
+        return sampling.read(self.store, since)
 
     def check(self) -> None:
         """Memory never evicts."""

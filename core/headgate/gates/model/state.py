@@ -11,6 +11,7 @@ from headgate.gates.model.lanes import Lanes
 from headgate.gates.model.leases import Leases
 from headgate.gates.model.rates import Buckets, Ring
 from headgate.gates.model.rq import Rq
+from headgate.gates.samples import Process
 from headgate.gates.verbs import Finished, Grant, Owner
 from headgate.model.documents import Document, QueueDocument
 
@@ -114,6 +115,8 @@ class Store:
     slots: dict[str, SlotRecord] = field(default_factory=dict)
     idempotency: dict[tuple[str, str], tuple[str, int]] = field(default_factory=dict)
     """(queue, key) -> (job id, until when (ms))."""
+    samples: dict[str, Process] = field(default_factory=dict)
+    """What processes said of themselves, the one that spoke last at the end."""
     woken: list[tuple[str, str]] = field(default_factory=list)
     """(instance, queue) of every wake that was published."""
 
