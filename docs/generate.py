@@ -37,7 +37,7 @@ def rows(node: dict[str, Any], path: str = "") -> Iterator[str]:
     for name, child in node.get("properties", {}).items():
         here = f"{path}.{name}" if path else name
         default = child.get("default", "")
-        shown = "" if default in ("", {}) else f"`{default}`"
+        shown = "" if default == "" or isinstance(default, dict) else f"`{default}`"
         must = "required" if name in node.get("required", ()) else shown
         yield f"| `{here}` | {bounds(child)} | {must} | {cell(child.get('description', ''))} |"
         yield from rows(child.get("items", child), here + ("[]" if "items" in child else ""))

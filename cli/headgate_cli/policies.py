@@ -18,7 +18,7 @@ class BadFiles(InvalidInput):
 
 
 def resources_of(reading: Reading) -> list[Resource]:
-    """The policies and budgets, by kind and name."""
+    """What is ours of them, by kind and name."""
     ours = {key: manifest for key, manifest in reading.objects.items() if key[0].kind in DECLARED}
     return [parse(ours[key]) for key in sorted(ours, key=lambda key: (key[0].kind, key[1]))]
 
@@ -30,7 +30,7 @@ def strictly_read(where: Path, scope: str) -> list[Resource]:
         raise BadFiles(reading.mistakes)
     resources = resources_of(reading)
     if not resources:
-        raise InvalidInput(f"{where}: no QueuePolicy or Budget in its YAML files")
+        raise InvalidInput(f"{where}: no QueuePolicy, HTTPPolicy or Budget in its YAML files")
     return resources
 
 

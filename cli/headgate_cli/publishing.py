@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from headgate.desired.documents import budget_document, queue_document
+from headgate.desired.documents import document_of
 from headgate.gates.door import Door
 from headgate.gates.verbs import Owned, Owner, Published, Same
-from headgate.model.documents import Document
+from headgate.model.budget import Budget
+from headgate.model.documents import Document, DocumentKind, field_of, kind_and_name
 from headgate.model.parse import Resource
-from headgate.model.queue_policy import QueuePolicy
 from headgate_cli.local.files import uid_of
 
 TRIES = 5
@@ -32,7 +32,7 @@ def next_generation(owners: Iterable[Owner], uid: str) -> int:
 class Result:
     """What became of one document. `by`: who declares it, when it is `owned` by somebody else."""
 
-    kind: Literal["queue", "budget"]
+    kind: DocumentKind
     name: str
     outcome: Literal["published", "same", "owned", "contested", "removed"]
     revision: int | None = None
@@ -44,30 +44,23 @@ class Result:
 
 
 def publish_all(door: Door, resources: Iterable[Resource], scope: str, *, adopt: bool) -> Iterator[Result]:
-    """Budgets first, so that no queue is ever without a limit that it names. `adopt` takes over what others declare."""
-    for resource in sorted(resources, key=lambda resource: isinstance(resource, QueuePolicy)):
+    """Budgets first: no policy is ever without a limit that it names. `adopt` takes over what others declare."""
+    for resource in sorted(resources, key=lambda resource: not isinstance(resource, Budget)):
         yield _publish(door, resource, scope, adopt)
 
 
 def remove_others(door: Door, resources: Iterable[Resource], scope: str) -> Iterator[Result]:
     """Unpublish what this scope once declared and no longer does."""
-    wanted = {_field(document_of(resource)) for resource in resources}
+    wanted = {field_of(document_of(resource)) for resource in resources}
     for field, owner in sorted(door.inspect().owners.items()):
-        if owner.cluster == cluster_of(scope) and field not in wanted:
-            kind, _, name = field.partition("/")
-            known: Literal["queue", "budget"] = "queue" if kind == "queue" else "budget"
-            if door.unpublish(known, name, owner):
-                yield Result(known, name, "removed")
-
-
-def document_of(resource: Resource) -> Document:
-    return queue_document(resource) if isinstance(resource, QueuePolicy) else budget_document(resource)
+        known = kind_and_name(field)
+        if known and owner.cluster == cluster_of(scope) and field not in wanted and door.unpublish(*known, owner):
+            yield Result(*known, "removed")
 
 
 def _publish(door: Door, resource: Resource, scope: str, adopt: bool) -> Result:
     document, uid = document_of(resource), uid_of(scope, resource.kind, resource.metadata.name)
-    kind, _, name = _field(document).partition("/")
-    known: Literal["queue", "budget"] = "queue" if kind == "queue" else "budget"
+    kind, name = document.kind, document.name
     for _ in range(TRIES):
         owners = door.inspect().owners
         owner = Owner(
@@ -75,19 +68,14 @@ def _publish(door: Door, resource: Resource, scope: str, adopt: bool) -> Result:
         )
         answer = door.publish(document, owner, replaces_uid=_replaced(owners, document, uid) if adopt else None)
         if isinstance(answer, Published):
-            return Result(known, name, "published", answer.revision)
+            return Result(kind, name, "published", answer.revision)
         if isinstance(answer, Same):
-            return Result(known, name, "same", answer.revision)
+            return Result(kind, name, "same", answer.revision)
         if isinstance(answer, Owned) and not adopt:
-            return Result(known, name, "owned", by=answer.by)
-    return Result(known, name, "contested")
+            return Result(kind, name, "owned", by=answer.by)
+    return Result(kind, name, "contested")
 
 
 def _replaced(owners: Mapping[str, Owner], document: Document, uid: str) -> str | None:
-    owner = owners.get(_field(document))
+    owner = owners.get(field_of(document))
     return owner.uid if owner and owner.uid != uid else None
-
-
-def _field(document: Document) -> str:
-    """As `StoreState.owners` names it."""
-    return f"{document.kind}/{document.name}"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import structlog
 
 from headgate.control.controller import Controller
-from headgate.control.ports import BUDGET, QUEUE_POLICY
+from headgate.control.ports import QUEUE_POLICY, SUBJECTS
 from headgate.control.stores import Site
 from headgate.errors import ClusterError
 from headgate_operator.cluster import ApiServer, NotFound
@@ -95,14 +95,14 @@ class Acting:
 
 
 async def crds_are_served(api: ApiServer) -> None:
-    """Wait for the two kinds to appear in discovery: whoever starts too early would watch nothing, for ever."""
-    told = False
+    """Wait for our kinds to appear in discovery: whoever starts too early would watch nothing, for ever."""
+    told, plurals = False, {kind.plural for kind in SUBJECTS}
     while True:
         try:
             found = await api.call("GET", f"/apis/{QUEUE_POLICY.group}/{QUEUE_POLICY.version}", resource="discovery")
-            missing = {QUEUE_POLICY.plural, BUDGET.plural} - {each["name"] for each in found["resources"]}
+            missing = plurals - {each["name"] for each in found["resources"]}
         except NotFound:
-            missing = {QUEUE_POLICY.plural, BUDGET.plural}
+            missing = plurals
         except ClusterError as error:
             log.warning("Cannot read which kinds are served", problem=str(error))
             missing = {"unknown"}

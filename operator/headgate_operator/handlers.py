@@ -11,11 +11,7 @@ from typing import Any
 
 import kopf
 
-from headgate.control.ports import (
-    BUDGET,
-    QUEUE_POLICY,
-    Kind,
-)
+from headgate.control.ports import QUEUE_POLICY, SUBJECTS, Kind
 from headgate.desired.children import CHILD_KINDS
 from headgate.names import MANAGED_BY, POLICY_LABEL
 from headgate_operator.cluster import ApiServer
@@ -30,7 +26,7 @@ Changed = Callable[[Kind, str, str], None]
 def registry_of(api: ApiServer, changed: Changed) -> kopf.OperatorRegistry:
     """The handlers and the login, in a registry of their own."""
     registry = kopf.OperatorRegistry()
-    for kind in (QUEUE_POLICY, BUDGET):
+    for kind in SUBJECTS:
         kopf.on.event(*_selector(kind), id=kind.plural, registry=registry)(_on_subject(kind, changed))
     for kind in CHILD_KINDS:
         kopf.on.event(*_selector(kind), id=kind.plural, registry=registry)(_on_child(changed))
@@ -50,7 +46,7 @@ def settings_of(namespaces: Sequence[str] | None) -> kopf.OperatorSettings:
     settings.watching.server_timeout = 600
     settings.watching.client_timeout = 660
     settings.watching.connect_timeout = 10
-    settings.watching.chunk_size = 50  # of each of six kinds at once, whole objects
+    settings.watching.chunk_size = 50  # of each of these kinds at once, whole objects
     settings.networking.request_timeout = 60
     settings.networking.connect_timeout = 10
     settings.queueing.idle_timeout = 0.2

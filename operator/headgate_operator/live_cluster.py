@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
-from headgate.control.ports import BUDGET, FIELD_MANAGER, QUEUE_POLICY, Kind, Manifest
+from headgate.control.ports import FIELD_MANAGER, SUBJECTS, Kind, Manifest
 from headgate.errors import ClusterError, Conflict, Rejected
 from headgate_operator.cluster import APPLY, ApiServer, NotFound, path_of
 from headgate_operator.events import EVENT, new_event
@@ -15,7 +15,6 @@ from headgate_operator.repeats import Repeats
 PAGE = 100
 """Objects in one answer of a LIST: a thousand at once would be the largest thing in memory."""
 Manifests = list[Manifest]
-SUBJECTS = (QUEUE_POLICY, BUDGET)
 
 
 class NotLeading(ClusterError):

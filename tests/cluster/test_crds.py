@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 import yaml
 
+from headgate.model.schema import DEFINITIONS
+
 from .control_plane import ControlPlane, ControlPlaneError
 
 ROOT = Path(__file__).parents[2]
 CASES = list(yaml.safe_load_all((ROOT / "tests" / "model" / "crd_cases.yaml").read_text()))
 HEAD = {"apiVersion": "headgate.dev/v1alpha1"}
-PLURALS = {"QueuePolicy": "queuepolicies", "Budget": "budgets"}
+PLURALS = {definition.kind: definition.plural for definition in DEFINITIONS}
 STRICT = "fieldValidation=Strict"
 
 

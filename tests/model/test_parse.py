@@ -53,7 +53,7 @@ def test_a_broken_rule_quotes_the_values() -> None:
     ("head", "words"),
     [
         ({"apiVersion": "headgate.dev/v1", "kind": "Budget"}, "apiVersion: headgate.dev/v1 is not known here"),
-        ({"apiVersion": "headgate.dev/v1alpha1", "kind": "Queue"}, "give QueuePolicy or Budget"),
+        ({"apiVersion": "headgate.dev/v1alpha1", "kind": "Queue"}, "give QueuePolicy, Budget or HTTPPolicy"),
         ({}, "give headgate.dev/v1alpha1"),
     ],
 )

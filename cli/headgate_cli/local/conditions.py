@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from headgate.control.ports import BUDGET, QUEUE_POLICY, Kind, Manifest
+from headgate.control.ports import QUEUE_POLICY, SUBJECTS, Kind, Manifest
 from headgate_cli.local.memory_cluster import EventType, MemoryCluster
 
 PASSING = frozenset({"PartiallyAcknowledged", "Progressing", "NotReconciled", "NoInstances", "Unavailable", "Shadow"})
@@ -22,7 +22,7 @@ class ConditionTeller:
         cluster.watch(self._see)
 
     def _see(self, type_: EventType, kind: Kind, manifest: Manifest) -> None:
-        if kind not in (QUEUE_POLICY, BUDGET):
+        if kind not in SUBJECTS:
             return
         name, conditions = manifest["metadata"]["name"], manifest.get("status", {}).get("conditions", [])
         if type_ == "DELETED":

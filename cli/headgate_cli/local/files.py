@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from headgate.control.ports import BUDGET, QUEUE_POLICY, Kind, Manifest
+from headgate.control.ports import QUEUE_POLICY, SUBJECTS, Kind, Manifest
 from headgate.errors import InvalidInput
 from headgate.model.parse import InvalidManifest, parse
 from headgate_cli.local.memory_pods import CONFIG_MAP, SECRET
@@ -15,8 +15,8 @@ from headgate_cli.local.yaml_documents import Document, Unreadable, documents
 
 SUFFIXES = (".yaml", ".yml")
 DEFAULT_SCOPE = "local"
-DECLARED = (QUEUE_POLICY.kind, BUDGET.kind)
-OURS = {(kind.api_version, kind.kind): kind for kind in (QUEUE_POLICY, BUDGET, SECRET, CONFIG_MAP)}
+DECLARED = tuple(kind.kind for kind in SUBJECTS)
+OURS = {(kind.api_version, kind.kind): kind for kind in (*SUBJECTS, SECRET, CONFIG_MAP)}
 """Secrets and ConfigMaps are for `workers.template`. What else lies in the folder is for a cluster, not for us."""
 
 ObjectKey = tuple[Kind, str]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headgate.control.controller import Controller
-from headgate.control.ports import BUDGET, QUEUE_POLICY, Kind, Manifest, Store
+from headgate.control.ports import QUEUE_POLICY, SUBJECTS, Kind, Manifest, Store
 from headgate.control.stores import EVERY_NAMESPACE, Site, StoreEntry, WorkerDefaults
 from headgate.names import POLICY_LABEL
 from headgate_cli.clock import SystemClock
@@ -86,7 +86,7 @@ class Fleet:
         """As the operator's event handlers do it."""
         metadata = manifest["metadata"]
         owner = metadata.get("labels", {}).get(POLICY_LABEL)
-        if kind in (QUEUE_POLICY, BUDGET):
+        if kind in SUBJECTS:
             self._controller.changed(kind, metadata["namespace"], metadata["name"])
         elif owner and metadata.get("ownerReferences"):
             self._controller.changed(QUEUE_POLICY, metadata["namespace"], owner)

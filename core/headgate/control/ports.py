@@ -31,12 +31,15 @@ class Kind:
 
 QUEUE_POLICY = Kind("headgate.dev", "v1alpha1", "queuepolicies", "QueuePolicy")
 BUDGET = Kind("headgate.dev", "v1alpha1", "budgets", "Budget")
+HTTP_POLICY = Kind("headgate.dev", "v1alpha1", "httppolicies", "HTTPPolicy")
+SUBJECTS = (QUEUE_POLICY, BUDGET, HTTP_POLICY)
+"""What users declare and reconcile is about; the other kinds are made of these."""
 DEPLOYMENT = Kind("apps", "v1", "deployments", "Deployment")
 POD = Kind("", "v1", "pods", "Pod")
 POD_DISRUPTION_BUDGET = Kind("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
 NETWORK_POLICY = Kind("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy")
 SERVICE_ACCOUNT = Kind("", "v1", "serviceaccounts", "ServiceAccount")
-KINDS = (QUEUE_POLICY, BUDGET, DEPLOYMENT, POD, POD_DISRUPTION_BUDGET, NETWORK_POLICY, SERVICE_ACCOUNT)
+KINDS = (*SUBJECTS, DEPLOYMENT, POD, POD_DISRUPTION_BUDGET, NETWORK_POLICY, SERVICE_ACCOUNT)
 
 
 class Key(NamedTuple):

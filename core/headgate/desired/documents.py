@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from headgate.model.budget import Budget
-from headgate.model.common import Rate
+from headgate.model.common import BudgetRef, Rate
 from headgate.model.documents import (
     BudgetDocument,
     BudgetShare,
+    Document,
+    HttpDocument,
+    HttpMatch,
+    HttpRule,
     JobRules,
     OverrideDocument,
+    PathMatch,
     QueueDocument,
     RateDocument,
 )
+from headgate.model.http_policy import HTTPPolicy, Match
+from headgate.model.http_policy import HttpRule as DeclaredRule
+from headgate.model.parse import Resource
 from headgate.model.queue_policy import Jobs, Override, QueuePolicy, Rates
 from headgate.names import full_name
 
@@ -19,10 +29,17 @@ STARTS_PER_SLOT = 10
 """The default of rate.perWorker: this many starts a second for each slot."""
 
 
+def document_of(resource: Resource) -> Document:
+    """Of any kind."""
+    if isinstance(resource, QueuePolicy):
+        return queue_document(resource)
+    return http_document(resource) if isinstance(resource, HTTPPolicy) else budget_document(resource)
+
+
 def queue_document(policy: QueuePolicy) -> QueueDocument:
     spec, concurrency = policy.spec, policy.spec.concurrency
     rate_per_worker = rate_document(default_rate(concurrency.per_worker))
-    rates, refs = spec.rate or Rates(), spec.budget_refs or ()
+    rates = spec.rate or Rates()
     return QueueDocument(
         queue=policy.queue,
         stop_policy=spec.stop_policy,
@@ -34,7 +51,7 @@ def queue_document(policy: QueuePolicy) -> QueueDocument:
         rate_total=optional_rate(rates.total),
         rate_per_key=optional_rate(rates.per_key),
         key_field=spec.key.meta_field,
-        budgets=tuple(BudgetShare(name=full_name(policy.metadata.namespace, r.name), weight=r.weight) for r in refs),
+        budgets=_shares(policy.metadata.namespace, spec.budget_refs),
         backlog=spec.backlog.limit if spec.backlog else None,
         override=_override(spec.override) if spec.override else None,
         jobs=_job_rules(spec.jobs),
@@ -49,6 +66,46 @@ def budget_document(budget: Budget) -> BudgetDocument:
         http_reserved=concurrency.http_reserved if concurrency else 0,
         rate=rate_document(rate.total) if rate else None,
     )
+
+
+def http_document(policy: HTTPPolicy) -> HttpDocument:
+    spec = policy.spec
+    return HttpDocument(
+        surface=policy.surface,
+        on_store_failure=spec.on_store_failure,
+        trusted_proxies=spec.trusted_proxies or (),
+        ipv6_prefix_length=spec.ipv6_prefix_length,
+        request_timeout_seconds=spec.request_timeout_seconds,
+        max_body_bytes=spec.max_body_bytes,
+        rules=tuple(_http_rule(policy.metadata.namespace, rule) for rule in spec.limits),
+    )
+
+
+def _http_rule(namespace: str, rule: DeclaredRule) -> HttpRule:
+    return HttpRule(
+        name=rule.name,
+        mode=rule.mode,
+        match=_http_match(rule.match),
+        key=rule.key.type,
+        header=rule.key.header,
+        rate=optional_rate(rule.rate),
+        in_flight=rule.in_flight,
+        count=rule.count,
+        cost=rule.cost,
+        budgets=_shares(namespace, rule.budget_refs),
+    )
+
+
+def _http_match(match: Match) -> HttpMatch:
+    return HttpMatch(
+        methods=match.methods or (),
+        paths=tuple(PathMatch(type=path.type, value=path.value) for path in match.paths or ()),
+        hosts=match.hosts or (),
+    )
+
+
+def _shares(namespace: str, refs: Iterable[BudgetRef] | None) -> tuple[BudgetShare, ...]:
+    return tuple(BudgetShare(name=full_name(namespace, ref.name), weight=ref.weight) for ref in refs or ())
 
 
 def default_rate(per_worker: int) -> Rate:

@@ -32,6 +32,8 @@ DNS_LABEL = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 DNS_SUBDOMAIN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 QUEUE_NAME = "^[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$"
 META_FIELD = "^[A-Za-z0-9_.-]+$"
+HEADER_NAME = "^[A-Za-z0-9-]+$"
+PATH = "^/"
 FUNCTION = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+$"
 
 PATTERN_WORDS: Mapping[str, str] = {
@@ -39,6 +41,8 @@ PATTERN_WORDS: Mapping[str, str] = {
     DNS_SUBDOMAIN: "lower-case letters, digits, dashes and dots, with a letter or digit at both ends",
     QUEUE_NAME: "letters, digits, '_', '.' and '-', with a letter or digit at both ends",
     META_FIELD: "letters, digits, '_', '.' and '-'",
+    HEADER_NAME: "letters, digits and '-'",
+    PATH: "a path that begins with a slash",
     FUNCTION: "a dotted path such as package.module.function",
 }
 """Each pattern in the words of a refusal."""

@@ -144,3 +144,15 @@ class TaskDocument(_Document):
 Document = QueueDocument | BudgetDocument | HttpDocument | TaskDocument
 
 DocumentKind = Literal["queue", "budget", "http", "task"]
+_KINDS: dict[str, DocumentKind] = {"queue": "queue", "budget": "budget", "http": "http", "task": "task"}
+
+
+def field_of(document: Document) -> str:
+    """`<kind>/<name>`: what `StoreState.owners` calls it."""
+    return f"{document.kind}/{document.name}"
+
+
+def kind_and_name(field: str) -> tuple[DocumentKind, str] | None:
+    """What `field_of` was made of; None for a kind of a later version."""
+    kind, _, name = field.partition("/")
+    return (_KINDS[kind], name) if kind in _KINDS else None

@@ -46,7 +46,8 @@ def expected(node: Node | None) -> str:
         case "boolean":
             return "true or false"
         case "array":
-            return f"a list of at most {node['maxItems']}" if "maxItems" in node else "a list"
+            fewest = f"{node['minItems']} to" if "minItems" in node else "at most"
+            return f"a list of {fewest} {node['maxItems']}" if "maxItems" in node else "a list"
         case "object":
             return f"a mapping with {', '.join(node['properties'])}" if "properties" in node else "a mapping"
     return _expected_text(node)
@@ -98,4 +99,4 @@ def _remedy(path: Path, schema: Node) -> str:
 def _fields(node: Node, path: Path = ()) -> Iterator[Path]:
     for name, below in node.get("properties", {}).items():
         yield (*path, name)
-        yield from _fields(below, (*path, name))
+        yield from _fields(below["items"], (*path, f"{name}[]")) if "items" in below else _fields(below, (*path, name))

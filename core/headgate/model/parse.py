@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -10,11 +10,13 @@ from pydantic import ValidationError
 from headgate.errors import InvalidInput
 from headgate.model.budget import Budget
 from headgate.model.common import API_VERSION, Declared
+from headgate.model.http_policy import HTTPPolicy
 from headgate.model.mistakes import sentences
 from headgate.model.queue_policy import QueuePolicy
 
-Resource = QueuePolicy | Budget
-MODELS: Mapping[str, type[QueuePolicy] | type[Budget]] = {"QueuePolicy": QueuePolicy, "Budget": Budget}
+Resource = QueuePolicy | Budget | HTTPPolicy
+Model = type[QueuePolicy] | type[Budget] | type[HTTPPolicy]
+MODELS: Mapping[str, Model] = {"QueuePolicy": QueuePolicy, "Budget": Budget, "HTTPPolicy": HTTPPolicy}
 
 
 class InvalidManifest(InvalidInput):
@@ -37,13 +39,18 @@ def parse(manifest: Mapping[str, Any], old: Mapping[str, Any] | None = None) -> 
     return resource
 
 
-def _model(manifest: Mapping[str, Any]) -> type[QueuePolicy] | type[Budget]:
+def _model(manifest: Mapping[str, Any]) -> Model:
     api_version, kind = manifest.get("apiVersion"), manifest.get("kind")
     if api_version != API_VERSION:
         raise InvalidManifest([f"apiVersion: {api_version} is not known here, give {API_VERSION}"])
     if not isinstance(kind, str) or kind not in MODELS:
-        raise InvalidManifest([f"kind: {kind} is not known here, give {' or '.join(MODELS)}"])
+        raise InvalidManifest([f"kind: {kind} is not known here, give {_listed(MODELS)}"])
     return MODELS[kind]
+
+
+def _listed(names: Iterable[str]) -> str:
+    *rest, last = names
+    return f"{', '.join(rest)} or {last}"
 
 
 def _refuse_transitions(new: Declared, old: Declared) -> None:

@@ -14,9 +14,10 @@ from pydantic import BaseModel
 
 from headgate.model.budget import Budget, BudgetSpec
 from headgate.model.common import Declared
+from headgate.model.http_policy import HTTPPolicy, HTTPPolicySpec
 from headgate.model.queue_policy import QueuePolicy, QueuePolicySpec
 from headgate.model.rules import as_validations
-from headgate.model.status import BudgetStatus, QueuePolicyStatus
+from headgate.model.status import BudgetStatus, HTTPPolicyStatus, QueuePolicyStatus
 from headgate.model.structural import Node, structural
 
 GROUP = "headgate.dev"
@@ -97,6 +98,21 @@ DEFINITIONS = (
             Column("Per", "integer", ".spec.rate.total.periodSeconds"),
             Column("Demand", "integer", ".status.demand"),
             READY,
+            AGE,
+        ),
+    ),
+    Definition(
+        plural="httppolicies",
+        short_name="hp",
+        model=HTTPPolicy,
+        spec=HTTPPolicySpec,
+        status=HTTPPolicyStatus,
+        columns=(
+            Column("Surface", "string", ".status.surface"),
+            Column("Rules", "integer", ".status.rules"),
+            Column("Enforced", "string", ".status.enforcement.summary"),
+            READY,
+            REASON,
             AGE,
         ),
     ),

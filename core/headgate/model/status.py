@@ -44,7 +44,7 @@ class Enforcement(Declared):
     revision: BigWhole | None = None
     """Revision of the published policy."""
     expected: Count | None = None
-    """Ready worker pods, and terminating ones that still renew."""
+    """Ready worker pods, and terminating ones that still renew; of a surface: the API processes that renew."""
     acknowledged: Count | None = None
     """Those that have this revision in use."""
     summary: Annotated[Text, StringConstraints(max_length=32)] | None = None
@@ -100,6 +100,23 @@ class QueuePolicyStatus(Declared):
     """Who must act and who does."""
     conditions: Conditions = None
     """Accepted, Enforced, WorkersReady, Throttled, Degraded, Ready."""
+
+
+class HTTPPolicyStatus(Declared):
+    """What is in force."""
+
+    observed_generation: BigWhole | None = None
+    """Generation of the spec that was judged last."""
+    revision: BigWhole | None = None
+    """The store's version of the published policy."""
+    surface: Annotated[Text, StringConstraints(max_length=63)] | None = None
+    """What middlewares and proxies call it."""
+    limits: Annotated[Whole, Interval(ge=0, le=32)] | None = Field(default=None, alias="rules")
+    """How many limits are in force."""
+    enforcement: Enforcement | None = None
+    """Who must act and who does."""
+    conditions: Conditions = None
+    """Accepted, Enforced, Ready."""
 
 
 class BudgetStatus(Declared):

@@ -40,7 +40,9 @@ def _converted(node: Node, defs: Mapping[str, Node]) -> Node:
     if out.get("default", "") is None:
         del out["default"]
     if isinstance(out.get("default"), dict):
-        out["default"] = {}  # the API server fills the defaults of what is inside, as the models do
+        # The API server fills the defaults of what is inside, as the models do; but its rules judge before that.
+        judged = "x-kubernetes-validations" in out
+        out["default"] = {k: v for k, v in out["default"].items() if v is not None} if judged else {}
     if "const" in node:
         out["enum"] = [node["const"]]
     if "properties" in out:
