@@ -9,9 +9,10 @@ from typing import Annotated
 
 import typer
 
+from headgate import explain as explaining
 from headgate.errors import InvalidInput
 from headgate.gates.door import Door
-from headgate_cli import explain as explaining
+from headgate_cli import explain as shown
 from headgate_cli import settings
 from headgate_cli.options import Json, Store, store_url
 
@@ -30,7 +31,7 @@ def explain(queue: Queue, store: Store = None, as_json: Json = False) -> None:
             raise InvalidInput(f"no policy declares queue {queue} in this store; declared there: {known}")
         declared = door.read_document(queue)
         found = explaining.explain(state, queue, declared and declared[1], _executions(door, state.queues))
-    typer.echo(json.dumps(found.as_json(), indent=2) if as_json else explaining.as_text(found))
+    typer.echo(json.dumps(found.as_json(), indent=2) if as_json else shown.as_text(found))
 
 
 def _executions(door: Door, queues: Iterable[str]) -> dict[str, tuple[str, str]]:

@@ -8,10 +8,10 @@ from dataclasses import asdict
 
 import typer
 
+from headgate.explain import usage
 from headgate.gates.door import Door
 from headgate.gates.verbs import QueueState, StoreState
 from headgate_cli import settings
-from headgate_cli.explain import usage
 from headgate_cli.options import Json, Store, store_url
 from headgate_cli.text import duration, table
 

@@ -1,0 +1,50 @@
+"""Who may do what: a bearer token with the scope that the route names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from headgate_api.parts import Parts, parts_of
+from headgate_api.problems import Problem
+from headgate_api.tokens import Caller, Scope
+
+bearer = HTTPBearer(
+    auto_error=False, description="A token of HEADGATE_TOKENS_FILE with scope read, enqueue or operate."
+)
+
+
+def needs(scope: Scope) -> Any:
+    """A dependency: the caller, who has this scope. 401 without a known token, 403 without the scope."""
+    return Depends(_guard(scope))
+
+
+def _guard(scope: Scope) -> Callable[..., Caller]:
+    def check(
+        request: Request,
+        parts: Annotated[Parts, Depends(parts_of)],
+        credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)] = None,
+    ) -> Caller:
+        caller = parts.tokens.caller(credentials.credentials) if credentials else None
+        return permit(caller, scope, request)
+
+    return check
+
+
+def permit(caller: Caller | None, scope: Scope, request: Request) -> Caller:
+    """The caller again, when it may. Its name is the `user` by which the service limits."""
+    if caller is None:
+        raise Problem(401, "A known bearer token is needed.", {"WWW-Authenticate": 'Bearer realm="headgate"'})
+    if not caller.may(scope):
+        challenge = f'Bearer realm="headgate", error="insufficient_scope", scope="{scope}"'
+        raise Problem(403, f"This token has no scope {scope}.", {"WWW-Authenticate": challenge})
+    request.state.caller = caller
+    return caller
+
+
+Reader = Annotated[Caller, needs(Scope.READ)]
+Producer = Annotated[Caller, needs(Scope.ENQUEUE)]
+Operator = Annotated[Caller, needs(Scope.OPERATE)]

@@ -1,0 +1,86 @@
+"""How this service was set up: the environment, read here and nowhere else."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from headgate.errors import InvalidInput
+
+RQ_PREFIX = re.compile(r"[A-Za-z0-9_.:{}-]+")
+SURFACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`functions`: what may be enqueued where a queue's policy lists none. `surface` "": no limits of its own."""
+
+    store_url: str
+    tokens_file: Path
+    prefix: str = "rq"
+    host: str = "127.0.0.1"
+    port: int = 9190
+    surface: str = "headgate-api"
+    functions: tuple[str, ...] = ()
+    pod: str = "headgate-api"
+    log_level: str = "info"
+
+
+def load(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Raises InvalidInput: one sentence that names the variable, its value, and what would be right."""
+    tokens = environ.get("HEADGATE_TOKENS_FILE", "")
+    if not tokens:
+        raise InvalidInput("HEADGATE_TOKENS_FILE is not set: it must name a file of tokens, see `headgate-api token`")
+    return Settings(
+        store_url=_store_url(environ),
+        tokens_file=Path(tokens),
+        prefix=_matching(environ, "RQ_KEY_PREFIX", "rq", RQ_PREFIX, "letters, digits and _ . : - { }"),
+        host=environ.get("HEADGATE_HOST") or "127.0.0.1",
+        port=_port(environ),
+        surface=_surface(environ),
+        functions=tuple(name.strip() for name in environ.get("HEADGATE_FUNCTIONS", "").split(",") if name.strip()),
+        pod=environ.get("HEADGATE_POD_NAME") or socket.gethostname(),
+        log_level=environ.get("HEADGATE_LOG_LEVEL") or "info",
+    )
+
+
+def _store_url(environ: Mapping[str, str]) -> str:
+    file = environ.get("HEADGATE_STORE_URL_FILE")
+    if file:
+        try:
+            url, source = Path(file).read_text(encoding="utf-8").strip(), f"HEADGATE_STORE_URL_FILE {file}"
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "not text"
+            raise InvalidInput(
+                f"HEADGATE_STORE_URL_FILE is {file!r}: {reason}; it must hold the store's URL"
+            ) from error
+    else:
+        url, source = environ.get("HEADGATE_STORE_URL") or environ.get("REDIS_URL") or "", "HEADGATE_STORE_URL"
+    if not url.startswith(("redis://", "rediss://", "unix://")):
+        raise InvalidInput(f"{source}: a store's URL begins with redis://, rediss:// or unix://")
+    return url
+
+
+def _surface(environ: Mapping[str, str]) -> str:
+    """Set and empty turns the limits of the service itself off."""
+    if environ.get("HEADGATE_SURFACE") == "":
+        return ""
+    return _matching(environ, "HEADGATE_SURFACE", "headgate-api", SURFACE, "lower case letters, digits and dashes")
+
+
+def _matching(environ: Mapping[str, str], name: str, default: str, pattern: re.Pattern[str], right: str) -> str:
+    value = environ.get(name) or default
+    if not pattern.fullmatch(value):
+        raise InvalidInput(f"{name} is {value!r}: it must be {right}")
+    return value
+
+
+def _port(environ: Mapping[str, str]) -> int:
+    text = environ.get("HEADGATE_PORT") or "9190"
+    if not text.isascii() or not text.isdigit() or not 0 <= int(text[:6]) <= 65535:
+        raise InvalidInput(f"HEADGATE_PORT is {text!r}: it must be a whole number from 0 to 65535")
+    return int(text)
