@@ -27,6 +27,10 @@ FLAGS = {
     "unpublish": "#!lua flags=allow-oom",
     "read_declared": "#!lua flags=allow-oom",
     "inspect": "#!lua flags=no-writes",
+    "admit": "#!lua",
+    "settle": "#!lua flags=allow-oom",
+    "renew_requests": "#!lua flags=allow-oom",
+    "inspect_http": "#!lua flags=allow-oom",
     "record_sample": "#!lua",
     "read_samples": "#!lua flags=no-writes",
 }

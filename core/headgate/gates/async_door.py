@@ -6,16 +6,17 @@ A blocking `Door` in a thread of its own: a few calls a second need no second cl
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
 
 from headgate.gates.door import Door
+from headgate.gates.http import Admit, AdmitAnswer, RequestsBeat, RequestsRenewal, Settle, SurfaceState
 from headgate.gates.keys import Keys
 from headgate.gates.samples import Sample, Samples
 from headgate.gates.verbs import Declarations, Enqueue, EnqueueAnswer, Owner, PublishAnswer, Reaped, StoreState
-from headgate.model.documents import Document, DocumentKind, QueueDocument
+from headgate.model.documents import Document, DocumentKind, HttpDocument, QueueDocument
 
 T = TypeVar("T")
 
@@ -59,6 +60,21 @@ class AsyncDoor:
 
     async def read_samples(self, since: int) -> Samples:
         return await self._do(partial(self._door.read_samples, since))
+
+    async def admit(self, admit: Admit) -> AdmitAnswer:
+        return await self._do(partial(self._door.admit, admit))
+
+    async def settle(self, settles: Sequence[Settle]) -> int:
+        return await self._do(partial(self._door.settle, settles))
+
+    async def renew_requests(self, beat: RequestsBeat) -> RequestsRenewal:
+        return await self._do(partial(self._door.renew_requests, beat))
+
+    async def read_http(self, surface: str) -> tuple[int, HttpDocument] | None:
+        return await self._do(partial(self._door.read_http, surface))
+
+    async def inspect_http(self) -> Mapping[str, SurfaceState]:
+        return await self._do(self._door.inspect_http)
 
     async def check(self) -> None:
         await self._do(self._door.check)

@@ -8,6 +8,7 @@ from typing import Any
 
 from headgate.errors import StoreFull, StoreUnavailable
 from headgate.gates import faults, replies, requests, samples, state, suitability
+from headgate.gates.http_verbs import HttpVerbs
 from headgate.gates.keys import Keys
 from headgate.gates.samples import Sample, Samples
 from headgate.gates.scripts import Script, scripts
@@ -41,8 +42,8 @@ PATIENCE_SECONDS = 2.0
 """A call whose reply is lost is sent again, unchanged, at most so often and for so long; every verb is idempotent."""
 
 
-class Door:
-    """The gates of one store. Make it after a fork; not for several threads. Implements `verbs.Gates`."""
+class Door(HttpVerbs):
+    """The gates of one store. Make it after a fork; not for several threads. Implements `Gates` and `HttpGates`."""
 
     def __init__(
         self, url: str, prefix: str = "rq", *, timeout: float = 0.65, verbs: Mapping[str, Script] | None = None
@@ -148,24 +149,23 @@ class Door:
         """How a call of that verb's script begins, up to the epoch; the seq comes next."""
         return "EVALSHA", self._scripts[verb].sha, "1", self._meta, self._prefix, self.epoch
 
-    def run(self, verb: str, command: bytes) -> Any:
+    def run(self, verb: str, command: bytes, tries: int = TRIES) -> Any:
         """A packed call of that verb's script: its whole reply."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         try:
-            reply = self._send(command, deadline)
+            reply = self._send(command, deadline, tries)
         except _NoScript:
             self._send(pack(("SCRIPT", "LOAD", self._scripts[verb].text)), deadline)
-            reply = self._send(command, deadline)
+            reply = self._send(command, deadline, tries)
         self.now = reply[2]
         if self.epoch != reply[0] or reply[1] > self.seq:
             self.epoch, self.seq = reply[0], reply[1]
         return reply
 
-    def _run(self, verb: str, arguments: Sequence[Argument]) -> Any:
-        return self.run(verb, pack((*self.head(verb), self.seq, *arguments)))
+    def _run(self, verb: str, arguments: Sequence[Argument], *, once: bool = False) -> Any:
+        return self.run(verb, pack((*self.head(verb), self.seq, *arguments)), 1 if once else TRIES)
 
-    def _send(self, command: bytes, deadline: float) -> Any:
-        tries = TRIES
+    def _send(self, command: bytes, deadline: float, tries: int = TRIES) -> Any:
         while True:
             tries -= 1
             try:

@@ -102,7 +102,7 @@ class Keys:
 
     @property
     def owners(self) -> str:
-        """HASH `queue/<queue>` or `budget/<name>` -> JSON name, uid, generation, cluster, hash, revision, restored."""
+        """HASH `<kind>/<name>` of a document -> JSON name, uid, generation, cluster, hash, revision, restored."""
         return f"{self.own}:owners"
 
     @property
@@ -132,6 +132,36 @@ class Keys:
     def sample(self, instance: str) -> str:
         """HASH of what a process said of itself each minute (`record_sample`), packed, for 48 hours."""
         return f"{self.own}:sample:{instance}"
+
+    @property
+    def http_secret(self) -> str:
+        """STRING: what all API processes make identities with. It stays, as meta does."""
+        return f"{self.own}:http-secret"
+
+    def http(self, surface: str) -> str:
+        """HASH revision, doc (JSON), `r<index>` and `n:<rule>`: each rule packed for `admit`."""
+        return f"{self.own}:http:{surface}"
+
+    def http_stats(self, surface: str) -> str:
+        """HASH `a:`, `d:`, `s:`, `n:<rule>`: allowed, denied, shadowed, near; goes with the document."""
+        return f"{self.own}:http:{surface}:stats"
+
+    def http_denied(self, surface: str, rule: str) -> str:
+        """HyperLogLog of the identities that the rule refused; goes with the document."""
+        return f"{self.own}:http:{surface}:denied:{rule}"
+
+    def http_identity(self, surface: str, rule: str, identity: str, part: str) -> str:
+        """What one identity did under one rule: log, failed, starts, buckets, held or ban. Each expires by itself."""
+        return f"{self.own}:h:{surface}/{rule}/{identity}:{part}"
+
+    @property
+    def apis(self) -> str:
+        """ZSET of API processes by their last renewal (ms); lives 3 renewals."""
+        return f"{self.own}:apis"
+
+    def api(self, instance: str) -> str:
+        """HASH pod, `s:<surface>` revision in use, `i:<surface>/<rule>` requests in flight; lives 3 renewals."""
+        return f"{self.own}:api:{instance}"
 
     def policy(self, queue: str) -> str:
         """HASH revision, gates (packed limits), doc (JSON), sleep (us)."""

@@ -16,6 +16,7 @@ from importlib.resources import files
 VERBS = (
     "claim", "finish", "finish_claim", "seal", "release", "renew", "reap",
     "enqueue", "publish", "unpublish", "read_declared", "inspect", "record_sample", "read_samples",
+    "admit", "settle", "renew_requests", "inspect_http",
 )  # fmt: skip
 
 _LUA = files("headgate.gates") / "lua"

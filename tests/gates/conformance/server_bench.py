@@ -33,7 +33,7 @@ call = function(command, ...)
   end
   if command == 'EXPIRE' then return in_store('PEXPIREAT', key, later(value * 1000)) end
   if command == 'PEXPIRE' then return in_store('PEXPIREAT', key, later(value)) end
-  if command == 'SET' and unit then
+  if command == 'SET' and span then
     return in_store('SET', key, value, 'PXAT', later(unit == 'EX' and span * 1000 or span))
   end
   return in_store(command, ...)

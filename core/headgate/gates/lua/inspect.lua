@@ -22,7 +22,7 @@ for i = 1, #declared, 2 do
   owners[declared[i]] = declared[i + 1]
   if kind == 'budget' then
     budgets[name] = look_at_budget(name)
-  else
+  elseif kind == 'queue' then
     local queue = name
     -- include: policy
     -- include: look_at_queue

@@ -1,7 +1,7 @@
 #!lua
--- Declare a queue's or a budget's limits. In force for the next start everywhere.
+-- Declare the limits of a queue, a budget or an HTTP surface. In force for the next start everywhere.
 -- KEYS[1], ARGV[1-3]: lib/start.lua
--- ARGV[4]  string  queue or budget
+-- ARGV[4]  string  queue, budget or http
 -- ARGV[5]  string  name
 -- ARGV[6]  JSON    the document (model/documents.py)
 -- ARGV[7]  string  hash of the document
@@ -13,7 +13,7 @@
 -- include: start
 local kind, queue, field = ARGV[4], ARGV[5], ARGV[4] .. '/' .. ARGV[5]
 local generation, record = tonumber(ARGV[10]), call('HGET', H .. 'owners', field)
-local key = kind == 'queue' and H .. 'policy:' .. queue or H .. 'b:' .. queue
+local key = H .. ({ queue = 'policy:', budget = 'b:', http = 'http:' })[kind] .. queue
 local owner = { name = ARGV[8], uid = ARGV[9], generation = generation, cluster = ARGV[11], hash = ARGV[7] }
 local copy, removed = tonumber(ARGV[13]), field .. ' ' .. owner.uid
 if copy then
@@ -44,6 +44,8 @@ local document = cjson.decode(ARGV[6])
 -- include: pack
 if kind == 'queue' then
   -- include: publish_queue
+elseif kind == 'http' then
+  -- include: publish_http
 else
   -- include: budget
   -- include: publish_budget

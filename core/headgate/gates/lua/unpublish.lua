@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Remove a document. What runs goes on; the last one to finish takes the queue's own keys with it.
 -- KEYS[1], ARGV[1-3]: lib/start.lua
--- ARGV[4]  string  queue or budget
+-- ARGV[4]  string  queue, budget or http
 -- ARGV[5]  string  name
 -- ARGV[6]  string  owner's name       ARGV[7]  string  uid
 -- Answers {epoch, seq, now, 1 removed or 0 somebody else's, or nothing there}
@@ -18,6 +18,8 @@ call('HDEL', H .. 'owners', field)
 if kind == 'budget' then
   local key = H .. 'b:' .. queue
   call('DEL', key, key .. ':held', key .. ':http', key .. ':starts', key .. ':wait', key .. ':rwait')
+elseif kind == 'http' then
+  -- include: unpublish_http
 else
   local Q = H .. 'q:' .. queue .. ':'
   call('DEL', H .. 'policy:' .. queue)

@@ -17,7 +17,7 @@ local function budget_of(name)
     if reserved > 0 then reserved = math.max(0, reserved - call('ZCOUNT', key .. ':http', alive, '+inf')) end
     free = places - reserved - used
   end
-  return { key = key, name = name, limit = limit, period = period, used = used, free = free, weight = 1,
+  return { key = key, name = name, limit = limit, period = period, used = used, free = free, total = places, weight = 1,
     sleep = tonumber(read[2] or 0), waiting = tonumber(read[3] or 0), promised = tonumber(read[4] or 0) }
 end
 

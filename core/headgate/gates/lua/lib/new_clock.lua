@@ -15,7 +15,7 @@ for _, field in ipairs(fields) do
     end_soon(H .. 'b:' .. name .. ':held')
     end_soon(H .. 'b:' .. name .. ':http')
     wake_earlier(H .. 'b:' .. name)
-  else
+  elseif kind == 'queue' then
     local Q = H .. 'q:' .. name .. ':'
     end_soon(Q .. 'held')
     for _, key in ipairs(call('HVALS', Q .. 'keys')) do end_soon(Q .. 'key:held:' .. key) end

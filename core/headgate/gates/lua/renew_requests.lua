@@ -1,0 +1,39 @@
+#!lua flags=allow-oom
+-- An API process' beat: keeps the places of its requests in flight, says which revisions it has in use.
+-- KEYS[1], ARGV[1-3]: lib/start.lua
+-- ARGV[4]  string  instance
+-- ARGV[5]  string  pod
+-- ARGV[6]  integer n surfaces (0: the process says goodbye), then n times: surface, revision in use
+-- then     the places of all requests in flight, as `admit` named them
+-- Answers {epoch, seq, now, {revision in the store of each surface, 0: none}, quarantine until (ms, 0: none)}
+-- include: start
+local instance, n, revisions, in_flight = ARGV[4], tonumber(ARGV[6]), {}, {}
+local own, exist = H .. 'api:' .. instance, quarantine <= now and 'XX' or nil
+call('HSET', KEYS[1], 'clock', now)
+-- include: http_keep
+for i = 7 + 2 * n, #ARGV do
+  local kind, request, rest = string.match(ARGV[i], '^(%l)(%S+) (.+)$')
+  if kind == 'i' then
+    keep(H .. 'h:' .. rest .. ':held', request)
+    local rule = string.match(rest, '^[^/]+/[^/]+')
+    in_flight[rule] = (in_flight[rule] or 0) + 1
+  elseif kind == 'b' then
+    keep_share(request, string.match(rest, '^(%d+):(.+)$'))
+  end
+end
+call('DEL', own)
+if n == 0 then
+  call('ZREM', H .. 'apis', instance)
+else
+  call('HSET', own, 'pod', ARGV[5])
+  for i = 7, 5 + 2 * n, 2 do
+    revisions[#revisions + 1] = tonumber(call('HGET', H .. 'http:' .. ARGV[i], 'revision') or 0)
+    call('HSET', own, 's:' .. ARGV[i], ARGV[i + 1])
+  end
+  for rule, count in pairs(in_flight) do call('HSET', own, 'i:' .. rule, count) end
+  call('PEXPIRE', own, 15000)
+  call('ZADD', H .. 'apis', now, instance)
+  call('ZREMRANGEBYSCORE', H .. 'apis', '-inf', now - 15000)
+  call('PEXPIRE', H .. 'apis', 15000)
+end
+return { epoch, seq, now, revisions, quarantine > now and quarantine or 0 }
