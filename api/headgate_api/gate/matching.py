@@ -128,8 +128,7 @@ def candidates(target: str) -> frozenset[str]:
     """Every path a backend may read in a request target: absolute form, decoded once and twice, merged slashes, dots
     resolved before and after decoding, backslashes, path parameters, with and without the last slash."""
     found: set[str] = set()
-    origin = _origin(target)
-    todo = {path for start in {origin, origin.partition("#")[0]} for path in (start, start.partition("?")[0])}
+    todo = {_origin(target)}
     while todo and len(found) < 512:
         path = todo.pop()
         found.add(path)
@@ -154,7 +153,7 @@ def _readings(path: str) -> set[str]:
         path.replace("\\", "/"),
         re.sub(r"/{2,}", "/", path),
         re.sub(r";[^/]*", "", path),
-        path.partition("\0")[0] or "/",
+        *(path.partition(end)[0] or "/" for end in "?#\0"),
         path.rstrip(" \t\r\n") or "/",
         resolved(path),
     }

@@ -7,6 +7,7 @@ from typing import Any
 
 from headgate.gates.http import Denied, RuleState
 from headgate.model.documents import HttpDocument, HttpRule
+from headgate_api.gate.denials import Asked
 from headgate_api.gate.headers import Header, LimitHeaders, seconds
 from headgate_api.gate.identity import GLOBAL, Identities
 from headgate_api.gate.metrics import COUNTS, Count, Result, Source
@@ -14,7 +15,6 @@ from headgate_api.gate.metrics import COUNTS, Count, Result, Source
 NEAR = 5
 """Near its limit: less than a fifth remains."""
 
-Asked = tuple[tuple[int, str], ...]
 Facts = Mapping[bytes, bytes]
 """The request's headers that matter here: name -> all its values, joined by commas."""
 
@@ -29,7 +29,8 @@ class RuleSet:
         self.headers = LimitHeaders(tuple(self.rules.items()))
         self.by_address = all(rule.key == "ClientIP" for rule in self.rules.values())
         self.by_user = any(rule.key == "User" for rule in self.rules.values())
-        self.settles = any(rule.in_flight or rule.budgets or rule.count == "Failures" for rule in self.rules.values())
+        self.refundable = any(rule.count == "Failures" for rule in self.rules.values())
+        self.settles = self.refundable or any(rule.in_flight or rule.budgets for rule in self.rules.values())
         self._rated = frozenset(self.headers.indexes)
         self._allowed: dict[str, tuple[Count, ...]] = {}
         self._near = {index: COUNTS.near_limit(self.surface, rule.name) for index, rule in self.rules.items()}

@@ -76,12 +76,18 @@ class AsyncWire:
         return future
 
     async def close(self) -> None:
+        opener = self._opener
+        self.abort()
+        if opener is not None:
+            with suppress(asyncio.CancelledError):
+                await opener
+
+    def abort(self) -> None:
+        """As `close`, without waiting for a connection that is being opened."""
         opener, self._opener = self._opener, None
         self._fail("this connection was closed")
         if opener is not None:
             opener.cancel()
-            with suppress(asyncio.CancelledError):
-                await opener
 
     # ---- what the connection calls ----
 

@@ -1,0 +1,153 @@
+"""The policy in force and this process's places, kept in step with the store in the background."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Sequence
+from contextlib import suppress
+
+from pydantic import ValidationError
+
+from headgate.errors import HeadgateError
+from headgate.gates.http import RequestsBeat
+from headgate.gates.http_door import HttpDoor
+from headgate.gates.verbs import RENEW_MS
+from headgate.model.documents import HttpDocument
+from headgate_api.gate.identity import SECRET_BYTES
+from headgate_api.gate.local import LocalLimits
+from headgate_api.gate.snapshot import Snapshot
+
+FIRST_LOOK_SECONDS = 0.3
+"""How long the first request of a process may wait for the policy."""
+
+logger = logging.getLogger("headgate.gate")
+
+
+class Surface:
+    """One surface in one process. `snapshot` is None while no policy was found and the application declares none.
+
+    What was read last stays in force while the store is away or holds what cannot be read.
+    """
+
+    def __init__(self, surface: str, url: str, prefix: str, pod: str, default: HttpDocument | None) -> None:
+        self.name = surface
+        self._url, self._prefix, self._pod, self._default = url, prefix, pod, default
+        self._secret = secrets.token_bytes(SECRET_BYTES)
+        self.instance = f"{pod}-{secrets.token_hex(3)}"
+        self.places: set[str] = set()
+        self.snapshot: Snapshot | None = self._snapshot(0, default) if default else None
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self._requests = 0
+        self._read = False
+        self._loading: asyncio.Task[bool] | None = None
+        self._tending: asyncio.Task[None] | None = None
+
+    @property
+    def entered(self) -> bool:
+        return self.loop is asyncio.get_running_loop()
+
+    @property
+    def revision(self) -> int:
+        return self.snapshot.revision if self.snapshot is not None else 0
+
+    def request_id(self) -> str:
+        self._requests += 1
+        return f"{self.instance}:{self._requests}"
+
+    async def enter(self) -> Snapshot | None:
+        """For the first request or the start of the application, in each event loop."""
+        loop = asyncio.get_running_loop()
+        if self.loop is not loop:
+            self.loop = loop
+            self.door = HttpDoor(self._url, self._prefix)
+            self.places.clear()
+            self._loading = None
+            self._tending = loop.create_task(self._tend())
+        if not self._read:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FIRST_LOOK_SECONDS):
+                    await self.reload()
+        return self.snapshot
+
+    async def leave(self) -> None:
+        """The application ends: say goodbye, so that its places are free at once."""
+        if self.loop is not asyncio.get_running_loop():
+            return
+        self.loop = None
+        if self._tending is not None:
+            self._tending.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._tending
+        with suppress(HeadgateError):
+            await self.door.drain()
+            await self.door.renew_requests(RequestsBeat(self.instance, self._pod, {}, ()))
+        await self.door.close()
+
+    async def reload(self) -> bool:
+        """Read the policy, once for all who ask meanwhile. False: it could not be read."""
+        if self._loading is None:
+            self._loading = asyncio.get_running_loop().create_task(self._load())
+            self._loading.add_done_callback(self._loaded)
+        return await asyncio.shield(self._loading)
+
+    def _loaded(self, task: asyncio.Task[bool]) -> None:
+        if self._loading is task:
+            self._loading = None
+
+    async def _load(self) -> bool:
+        try:
+            secret = await self.door.http_secret(self._secret)
+            found = await self.door.read_http(self.name)
+        except (HeadgateError, ValidationError) as fault:
+            logger.warning("Policy not read surface=%s revision=%d: %s", self.name, self.revision, _line(fault))
+            return False
+        self._read = True
+        revision, document = found or (0, self._default)
+        changed = secret != self._secret or revision != self.revision
+        self._secret = secret
+        if document is None:
+            self.snapshot = None
+        elif changed or self.snapshot is None:
+            self.snapshot = self._snapshot(revision, document)
+            logger.info("Policy in force surface=%s revision=%d rules=%d", self.name, revision, len(document.rules))
+        return True
+
+    def _snapshot(self, revision: int, document: HttpDocument) -> Snapshot:
+        return Snapshot(revision, document, self._secret, LocalLimits(document))
+
+    async def _tend(self) -> None:
+        """Renew every `RENEW_MS`; read again what changed."""
+        door = self.door
+        try:
+            while True:
+                await self._renew_once()
+                await asyncio.sleep(RENEW_MS / 1000)
+        finally:
+            if self.loop is not None:  # nobody said that the application ends: its loop just does
+                door.abort()
+
+    async def _renew_once(self) -> None:
+        try:
+            await self._renew()
+        except HeadgateError as fault:
+            logger.debug("Not renewed surface=%s: %s", self.name, _line(fault))
+        except Exception:
+            logger.exception("Not renewed surface=%s", self.name)
+
+    async def _renew(self) -> None:
+        if not self._read:
+            await self.reload()
+        beat = RequestsBeat(self.instance, self._pod, {self.name: self.revision}, self._held())
+        renewal = await self.door.renew_requests(beat)
+        secret = await self.door.http_secret(self._secret)
+        if renewal.revisions.get(self.name, 0) != self.revision or secret != self._secret:
+            await self.reload()
+
+    def _held(self) -> Sequence[str]:
+        return tuple(self.places)
+
+
+def _line(fault: Exception) -> str:
+    return str(fault).partition("\n")[0]
