@@ -26,6 +26,7 @@ FLAGS = {
     "reap": "#!lua flags=allow-oom",
     "unpublish": "#!lua flags=allow-oom",
     "read_declared": "#!lua flags=allow-oom",
+    "override": "#!lua flags=allow-oom",
     "inspect": "#!lua flags=no-writes",
     "admit": "#!lua",
     "settle": "#!lua flags=allow-oom",

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from headgate.errors import StoreFull, StoreUnavailable
-from headgate.gates import faults, replies, requests, samples, state, suitability
+from headgate.gates import faults, overrides, replies, requests, samples, state, suitability
 from headgate.gates.http_verbs import HttpVerbs
 from headgate.gates.keys import Keys
+from headgate.gates.overrides import Override
 from headgate.gates.samples import Sample, Samples
 from headgate.gates.scripts import Script, scripts
 from headgate.gates.verbs import (
@@ -109,6 +110,12 @@ class Door(HttpVerbs):
 
     def unpublish(self, kind: DocumentKind, name: str, owner: Owner) -> bool:
         return bool(self._run("unpublish", requests.unpublish(kind, name, owner))[3])
+
+    def override(self, override: Override) -> int | None:
+        return overrides.set_until(self._run("override", overrides.arguments(override))[3:])
+
+    def clear_override(self, queue: str) -> bool:
+        return bool(self._run("override", (queue, 0, ""))[3])
 
     def inspect(self) -> StoreState:
         return state.store_state(self._run("inspect", ()))

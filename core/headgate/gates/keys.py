@@ -164,7 +164,7 @@ class Keys:
         return f"{self.own}:api:{instance}"
 
     def policy(self, queue: str) -> str:
-        """HASH revision, gates (packed limits), doc (JSON), sleep (us)."""
+        """HASH revision, gates (packed limits), doc (JSON), sleep (us); over, over_doc: an operator's override."""
         return f"{self.own}:policy:{queue}"
 
     def gate(self, queue: str, part: str) -> str:

@@ -15,7 +15,7 @@ from importlib.resources import files
 
 VERBS = (
     "claim", "finish", "finish_claim", "seal", "release", "renew", "reap",
-    "enqueue", "publish", "unpublish", "read_declared", "inspect", "record_sample", "read_samples",
+    "enqueue", "publish", "unpublish", "read_declared", "override", "inspect", "record_sample", "read_samples",
     "admit", "settle", "renew_requests", "inspect_http",
 )  # fmt: skip
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from headgate.gates import overrides
 from headgate.gates.replies import owner
 from headgate.gates.verbs import Blocker, GateState, Instance, QueueState, StoreState
 
@@ -48,6 +49,12 @@ def _holders(flat: Any) -> tuple[tuple[str, int], ...]:
     return tuple((member.rpartition(":")[2], int(float(end))) for member, end in _pairs(flat))
 
 
+def _budget_holders(flat: Any) -> tuple[tuple[str, int], ...]:
+    """Execution ids, and requests as `h:<request>`."""
+    named = zip(_pairs(flat), _holders(flat), strict=True)
+    return tuple((member if member.startswith("h:") else name, end) for (member, _), (name, end) in named)
+
+
 def _ring(name: str, ring: Sequence[Any]) -> GateState:
     limit, period, used, open_at, waiting = (int(value) for value in ring)
     return GateState(name, limit, period, used, open_at or None, (), waiting)
@@ -63,7 +70,7 @@ def _budget_gates(name: str, look: Mapping[str, Any]) -> list[GateState]:
                 0,
                 int(look["used"]),
                 int(look["sleep"]) or None,
-                _holders(look["holders"]),
+                _budget_holders(look["holders"]),
                 int(look["waiting"]),
             )
         )
@@ -131,6 +138,7 @@ def _queue(
         keyless=int(stats.get("keyless", 0)),
         shadowed={field[7:]: int(count) for field, count in stats.items() if field.startswith("shadow:")},
         poison=int(stats.get("poison", 0)),
+        override=overrides.state(look["override"]) if "override" in look else None,
     )
 
 

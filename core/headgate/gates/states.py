@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from headgate.gates.overrides import OverrideState
 from headgate.gates.owners import Owner
 
 
@@ -52,6 +53,8 @@ class QueueState:
     keyless: int = 0
     shadowed: Mapping[str, int] = field(default_factory=dict)
     poison: int = 0
+    override: OverrideState | None = None
+    """What an operator set, while it is in force."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from headgate.gates.leases import (
     Renewal,
     SlotBeat,
 )
+from headgate.gates.overrides import Override
 from headgate.gates.owners import (
     Declarations,
     Declared,
@@ -334,6 +335,11 @@ class Gates(Protocol):
     def publish(self, document: Document, owner: Owner, *, replaces_uid: str | None = None) -> PublishAnswer: ...
 
     def unpublish(self, kind: DocumentKind, name: str, owner: Owner) -> bool: ...
+
+    def override(self, override: Override) -> int | None:
+        """In force until the answer (ms); None when no policy is published for the queue."""
+
+    def clear_override(self, queue: str) -> bool: ...
 
     def inspect(self) -> StoreState: ...
 

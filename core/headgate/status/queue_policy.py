@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from headgate.gates.overrides import in_force
 from headgate.gates.verbs import QueueState, StoreState
 from headgate.model.documents import BudgetDocument, QueueDocument
 from headgate.names import selector
 from headgate.status import reasons
-from headgate.status.capacity import capacity, override_in_force, stop_policy_in_force
+from headgate.status.capacity import capacity, stop_policy_in_force
 from headgate.status.conditions import Verdict, merged, ready
 from headgate.status.degraded import Troubles, degraded
 from headgate.status.enforcement import Acknowledged, Publication, enforced
@@ -96,7 +97,7 @@ def status(view: View, judged: list[Verdict], now: str) -> Status:
 
 
 def _declared(view: View, document: QueueDocument) -> Status:
-    override = override_in_force(document, view.now_ms)
+    override = in_force(document.override, view.queue and view.queue.override, view.now_ms)
     expire_time = _rfc3339(override.expire_ms) if override else ""
     return {
         "queue": document.queue,

@@ -7,8 +7,9 @@ from headgate.gates.model.limits import limits_of
 from headgate.gates.model.places import forget_if_drained
 from headgate.gates.model.state import Declaration, Policy, Store
 from headgate.gates.model.waiting import wake_all
+from headgate.gates.overrides import Override, OverrideState
 from headgate.gates.verbs import Declarations, Declared, Owned, Owner, PublishAnswer, Published, Same, Stale
-from headgate.model.documents import BudgetDocument, Document, DocumentKind, QueueDocument
+from headgate.model.documents import BudgetDocument, Document, DocumentKind, OverrideDocument, QueueDocument
 
 REMEMBERED_MS = 86_400_000
 """How long it is known that a document was unpublished. Any unpublish prolongs it for all, as one key holds them."""
@@ -67,7 +68,9 @@ def _is_there(store: Store, document: Document) -> bool:
 
 def _publish_queue(store: Store, document: QueueDocument, revision: int) -> None:
     earlier, gates = store.policies.get(document.queue), store.gates(document.queue)
-    store.policies[document.queue] = Policy(revision, document, earlier.sleep if earlier else 0)
+    store.policies[document.queue] = Policy(
+        revision, document, earlier.sleep if earlier else 0, earlier.override if earlier else None
+    )
     if limits_of(document, store.now).keyed:
         gates.lanes.look_again()
     else:
@@ -106,4 +109,29 @@ def unpublish(store: Store, kind: DocumentKind, name: str, owner: Owner) -> bool
         wake_all(store, name)
         store.draining.add(name)
         forget_if_drained(store, name)
+    return True
+
+
+def override(store: Store, override: Override) -> int | None:
+    policy = store.policies.get(override.queue)
+    if policy is None:
+        return None
+    document = OverrideDocument(
+        stop_policy=override.stop_policy,
+        total=override.total,
+        rate_total=override.rate_total,
+        reason=override.reason,
+        expire_ms=store.now + override.ms,
+    )
+    policy.override = OverrideState(document, override.by, store.now)
+    wake_all(store, override.queue)
+    return document.expire_ms
+
+
+def clear_override(store: Store, queue: str) -> bool:
+    policy = store.policies.get(queue)
+    if policy is None or policy.override is None:
+        return False
+    policy.override = None
+    wake_all(store, queue)
     return True

@@ -21,7 +21,7 @@ def inspect(store: Store) -> StoreState:
         seq=store.meta.seq,
         quarantine_until=store.meta.quarantine_until,
         queues={
-            queue: _queue(store, queue, policy, limits_of(policy.document, store.now), budgets)
+            queue: _queue(store, queue, policy, limits_of(policy.document, store.now, policy.override), budgets)
             for queue, policy in store.policies.items()
         },
         budgets=budgets,
@@ -54,6 +54,7 @@ def _queue(store: Store, queue: str, policy: Policy, rules: Limits, budgets: dic
         keyless=gates.keyless,
         shadowed=dict(gates.shadowed),
         poison=gates.poison,
+        override=policy.override if policy.override and policy.override.document.expire_ms > store.now else None,
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from headgate.gates.model.rates import Rate
 from headgate.gates.model.state import Store
+from headgate.gates.overrides import OverrideState, in_force
 from headgate.model.documents import BudgetShare, QueueDocument, RateDocument
 
 
@@ -34,10 +35,11 @@ class Limits:
         return self.per_key is not None or self.rate_per_key is not None
 
 
-def limits_of(document: QueueDocument, now: int) -> Limits:
+def limits_of(document: QueueDocument, now: int, set_: OverrideState | None = None) -> Limits:
+    """`set_`: what an operator set beside the document."""
     stop, total, rate_total = document.stop_policy, document.total, document.rate_total
-    override = document.override
-    if override is not None and override.expire_ms > now:
+    override = in_force(document.override, set_, now)
+    if override is not None:
         stop = override.stop_policy or stop
         total = override.total or total
         rate_total = override.rate_total or rate_total
@@ -59,4 +61,4 @@ def limits_of(document: QueueDocument, now: int) -> Limits:
 def limits(store: Store, queue: str) -> Limits | None:
     """None: the queue has no policy, so nothing of it may start."""
     policy = store.policies.get(queue)
-    return None if policy is None else limits_of(policy.document, store.now)
+    return None if policy is None else limits_of(policy.document, store.now, policy.override)

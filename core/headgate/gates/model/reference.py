@@ -22,6 +22,7 @@ from headgate.gates.model import (
     sampling,
 )
 from headgate.gates.model.state import Store
+from headgate.gates.overrides import Override
 from headgate.gates.samples import Sample, Samples
 from headgate.gates.verbs import (
     Beat,
@@ -90,6 +91,14 @@ class ReferenceGates:
     def unpublish(self, kind: DocumentKind, name: str, owner: Owner) -> bool:
         with self._call():
             return declaring.unpublish(self.store, kind, name, owner)
+
+    def override(self, override: Override) -> int | None:
+        with self._call():
+            return declaring.override(self.store, override)
+
+    def clear_override(self, queue: str) -> bool:
+        with self._call():
+            return declaring.clear_override(self.store, queue)
 
     def inspect(self) -> StoreState:
         self._see()

@@ -11,6 +11,7 @@ from headgate.gates.model.lanes import Lanes
 from headgate.gates.model.leases import Leases
 from headgate.gates.model.rates import Buckets, Ring
 from headgate.gates.model.rq import Rq
+from headgate.gates.overrides import OverrideState
 from headgate.gates.samples import Process
 from headgate.gates.verbs import Finished, Grant, Owner
 from headgate.model.documents import Document, QueueDocument
@@ -37,11 +38,12 @@ class Meta:
 
 @dataclass(slots=True)
 class Policy:
-    """A published queue document. `sleep` (us): a job said RateLimited."""
+    """A published queue document. `sleep` (us): a job said RateLimited. `override`: an operator's, expired ones too."""
 
     revision: int
     document: QueueDocument
     sleep: int = 0
+    override: OverrideState | None = None
 
 
 @dataclass(slots=True)

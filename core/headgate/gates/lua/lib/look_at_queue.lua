@@ -3,6 +3,7 @@ local seen = { revision = revision, queued = call('LLEN', P .. ':queue:' .. queu
   due = call('ZCOUNT', P .. ':scheduled:' .. queue, '-inf', sec), used = call('ZCOUNT', Q .. 'held', alive, '+inf'),
   holders = look_at_holders(Q .. 'held'), waiting = call('ZCARD', Q .. 'wait'), sleep = math.ceil(sleep / 1000),
   stats = call('HGETALL', Q .. 'stats'), foreign = {}, suspended = call('EXISTS', P .. ':suspended') }
+if overridden then seen.override = call('HGET', H .. 'policy:' .. queue, 'over_doc') end
 if declared then
   seen.shares = shares
   seen.per_key = { key_total, call('ZCARD', Q .. 'shut'), call('HLEN', Q .. 'keys') }
