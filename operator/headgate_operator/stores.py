@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,6 +10,7 @@ import structlog
 
 from headgate.errors import StoreUnavailable
 from headgate.gates.async_door import AsyncDoor
+from headgate.gates.http import SurfaceState
 from headgate.gates.verbs import Owner, PublishAnswer, Reaped, StoreState
 from headgate.model.documents import Document, DocumentKind
 from headgate_operator.metrics import Metrics
@@ -38,6 +39,9 @@ class MountedStore:
 
     async def inspect(self) -> StoreState:
         return await self._ask(lambda door: door.inspect())
+
+    async def inspect_http(self) -> Mapping[str, SurfaceState]:
+        return await self._ask(lambda door: door.inspect_http())
 
     async def reap(self, limit: int = 100) -> Sequence[Reaped]:
         return await self._ask(lambda door: door.reap(limit))

@@ -6,25 +6,28 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from headgate.control.ports import (
     BUDGET,
     DEPLOYMENT,
+    HTTP_POLICY,
     NETWORK_POLICY,
     POD_DISRUPTION_BUDGET,
     QUEUE_POLICY,
     SERVICE_ACCOUNT,
+    SUBJECTS,
     Kind,
     Manifest,
 )
 from headgate.errors import StoreUnavailable, StoreUnsuitable
 from headgate.gates.model.reference import ReferenceGates
 from headgate.gates.verbs import Beat, Owner, PublishAnswer, QueueState, Reaped, SlotBeat, StoreState
-from headgate.model.documents import Document
-from headgate.model.status import BudgetStatus, QueuePolicyStatus
+from headgate.model.documents import Document, DocumentKind
+from headgate.model.status import BudgetStatus, HTTPPolicyStatus, QueuePolicyStatus
 from headgate_cli.local.memory_cluster import MemoryCluster
 
+STATUS = {QUEUE_POLICY: QueuePolicyStatus, BUDGET: BudgetStatus, HTTP_POLICY: HTTPPolicyStatus}
 CHILDREN = (SERVICE_ACCOUNT, NETWORK_POLICY, POD_DISRUPTION_BUDGET, DEPLOYMENT)
 START = datetime(2026, 11, 24, tzinfo=UTC)
 
@@ -76,12 +79,11 @@ class WatchedCluster(MemoryCluster):
         return stored
 
     async def apply_status(self, kind: Kind, manifest: Manifest, status: Manifest) -> Manifest:
-        if kind in (QUEUE_POLICY, BUDGET):
+        if kind in SUBJECTS:
             self._wrote(f"status {kind.kind}/{manifest['metadata']['name']}")
-            model = QueuePolicyStatus if kind is QUEUE_POLICY else BudgetStatus
-            model.model_validate(status)  # the API server would prune or refuse anything else
+            STATUS[kind].model_validate(status)  # the API server would prune or refuse anything else
         stored = await super().apply_status(kind, manifest, status)
-        if kind in (QUEUE_POLICY, BUDGET):
+        if kind in SUBJECTS:
             self.die()
         return stored
 
@@ -133,7 +135,7 @@ class ReferenceStore:
             self.died()
         return answer
 
-    async def unpublish(self, kind: Literal["queue", "budget"], name: str, owner: Owner) -> bool:
+    async def unpublish(self, kind: DocumentKind, name: str, owner: Owner) -> bool:
         self._tick()
         removed = self.gates.unpublish(kind, name, owner)
         if removed:

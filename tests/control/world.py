@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from headgate.control.controller import Controller
-from headgate.control.ports import BUDGET, DEPLOYMENT, POD, QUEUE_POLICY, Key, Kind, Manifest
+from headgate.control.ports import BUDGET, DEPLOYMENT, POD, QUEUE_POLICY, SUBJECTS, Key, Kind, Manifest
 from headgate.control.stores import Site, StoreEntry, WorkerDefaults
 from headgate.model.documents import QueueDocument
 from headgate.names import POLICY_LABEL
@@ -58,7 +58,7 @@ class World:
         if self.deaf:
             return
         metadata = manifest["metadata"]
-        if kind in (QUEUE_POLICY, BUDGET):
+        if kind in SUBJECTS:
             self.controller.queue.add(Key(kind, metadata["namespace"], metadata["name"]))
         elif POLICY_LABEL in metadata.get("labels", {}) and kind != POD:
             self.controller.queue.add(Key(QUEUE_POLICY, metadata["namespace"], metadata["labels"][POLICY_LABEL]))
@@ -158,9 +158,12 @@ class World:
         for (kind, namespace, name), stored in self.cluster._objects.items():
             if kind in CHILDREN:
                 found[f"{kind.kind} {namespace}/{name}"] = stored.manifest.get("spec", {})
-            elif kind in (QUEUE_POLICY, BUDGET):
+            elif kind in SUBJECTS:
                 status = stored.manifest.get("status", {})
                 answers = [(each["type"], each["status"], each["reason"]) for each in status.get("conditions", ())]
-                kept = {name: status.get(name) for name in ("limits", "capacity", "members", "demand", "queue")}
+                kept = {
+                    name: status.get(name)
+                    for name in ("limits", "capacity", "members", "demand", "queue", "surface", "rules")
+                }
                 found[f"{kind.kind} {namespace}/{name}"] = (answers, kept)
         return found

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from headgate.control.decision import unknown_store
-from headgate.control.facts import is_leaving, metadata_of, read_budget
+from headgate.control.checks import unknown_store
 from headgate.control.memory import Memory
 from headgate.control.pictures import Pictures
 from headgate.control.ports import BUDGET, Clock, Cluster, Key, Manifest
 from headgate.control.publishing import Answer, Publisher
+from headgate.control.reading import is_leaving, metadata_of, read_as
 from headgate.control.stores import Site
 from headgate.control.writing import StatusWriter
 from headgate.desired.documents import budget_document
@@ -43,7 +43,7 @@ class Budgets:
         if manifest is None or is_leaving(manifest):
             await self._gone(key)
             return None
-        budget, mistakes = read_budget(manifest)
+        budget, mistakes = read_as(Budget, manifest)
         if budget:
             self._memory.budget_stores[key] = budget.spec.store
         accepted, answer = await self._publish(key, budget, mistakes)

@@ -7,20 +7,34 @@ import contextlib
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from typing import Protocol
 
 import structlog
 
 from headgate.control.applying import Children
 from headgate.control.budgets import Budgets
 from headgate.control.facts import Gatherer
+from headgate.control.http_policies import HttpPolicies
 from headgate.control.memory import Memory
 from headgate.control.observer import Observer
 from headgate.control.pictures import Pictures
 from headgate.control.policies import Policies
-from headgate.control.ports import BUDGET, QUEUE_POLICY, Clock, Cluster, Key, Kind, Store, Telemetry
+from headgate.control.ports import (
+    BUDGET,
+    HTTP_POLICY,
+    QUEUE_POLICY,
+    SUBJECTS,
+    Clock,
+    Cluster,
+    Key,
+    Kind,
+    Store,
+    Telemetry,
+)
 from headgate.control.publishing import Publisher
 from headgate.control.resync import Resync
 from headgate.control.stores import Site
+from headgate.control.ties import Ties
 from headgate.control.workqueue import WorkQueue
 from headgate.control.writing import StatusWriter
 from headgate.errors import ClusterError, HeadgateError
@@ -33,6 +47,12 @@ STOP_SECONDS = 20.0
 """How long a stop waits for what is in hand."""
 
 log = structlog.get_logger(__name__)
+
+
+class Reconciler(Protocol):
+    """Of one kind."""
+
+    async def reconcile(self, key: Key) -> float | None: ...
 
 
 class Controller:
@@ -63,8 +83,12 @@ class Controller:
         gatherer = Gatherer(cluster, site, memory, pictures)
         children = Children(cluster, memory, clock, self._telemetry)
         call = self._call
-        self._policies = Policies(cluster, site, memory, gatherer, publisher, children, writer, clock, call)
-        self._budgets = Budgets(cluster, site, memory, pictures, publisher, writer, clock, call)
+        ties = Ties(memory, publisher, call)
+        self._by_kind: Mapping[Kind, Reconciler] = {
+            QUEUE_POLICY: Policies(cluster, site, memory, gatherer, publisher, children, writer, clock, ties),
+            BUDGET: Budgets(cluster, site, memory, pictures, publisher, writer, clock, call),
+            HTTP_POLICY: HttpPolicies(cluster, site, memory, gatherer, publisher, writer, clock, ties),
+        }
         self._observers = [
             Observer(name, store, site, memory, pictures, clock, call, inspect_seconds)
             for name, store in stores.items()
@@ -75,13 +99,12 @@ class Controller:
 
     def changed(self, kind: Kind, namespace: str, name: str) -> None:
         """An event about a policy or budget, or about a child of that policy: it deserves a look."""
-        if kind in (QUEUE_POLICY, BUDGET):
+        if kind in SUBJECTS:
             self.queue.add_after(Key(kind, namespace, name), SETTLE_SECONDS)
 
     async def reconcile(self, key: Key) -> float | None:
         """One key, once. Seconds until it should run again without an event, None when no time is known."""
-        kind = self._budgets if key.kind == BUDGET else self._policies
-        return await kind.reconcile(key)
+        return await self._by_kind[key.kind].reconcile(key)
 
     async def prime(self) -> None:
         """Look at every store and list everything, so that the first decision sees them all."""

@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from headgate.control.checks import (
+    a_budget_is_elsewhere,
+    a_budget_is_missing,
+    another_policy_rules_it,
+    store_is_unknown,
+)
 from headgate.control.facts import Facts
 from headgate.control.stores import Site
 from headgate.desired.children import Child, children
@@ -58,49 +64,9 @@ def decide(facts: Facts, site: Site) -> Decision:
 Check = Callable[[Facts, QueuePolicy, Site], Verdict | None]
 
 
-def store_is_unknown(facts: Facts, policy: QueuePolicy, site: Site) -> Verdict | None:
-    if facts.store:
-        return None
-    return unknown_store(policy.spec.store, policy.metadata.namespace, site)
-
-
-def unknown_store(store: str, namespace: str, site: Site) -> Verdict:
-    """Names those that would be right."""
-    known = ", ".join(site.stores_for(namespace)) or "none"
-    sentence = f"spec.store: {store} is no store of namespace {namespace}, name one of these: {known}."
-    return Verdict(reasons.STORE_UNKNOWN, sentence)
-
-
-def another_policy_rules_the_queue(facts: Facts, policy: QueuePolicy, _: Site) -> Verdict | None:
-    if not facts.rival:
-        return None
-    sentence = f"Queue {policy.queue} of store {policy.spec.store} is declared by the older policy {facts.rival}."
-    return Verdict(reasons.QUEUE_CONFLICT, f"{sentence} Delete one of the two, or give this one another queue.")
-
-
 def a_field_does_nothing_yet(_: Facts, policy: QueuePolicy, __: Site) -> Verdict | None:
     sentence = unsupported(policy)
     return Verdict(reasons.NOT_SUPPORTED, sentence) if sentence else None
-
-
-def a_budget_is_missing(facts: Facts, policy: QueuePolicy, _: Site) -> Verdict | None:
-    for index, ref in enumerate(policy.spec.budget_refs or ()):
-        name = f"{policy.metadata.namespace}/{ref.name}"
-        if facts.budgets[name] is None:
-            sentence = f"spec.budgetRefs[{index}].name: there is no Budget {name}, create it or remove the reference."
-            return Verdict(reasons.BUDGET_NOT_FOUND, sentence)
-    return None
-
-
-def a_budget_is_elsewhere(facts: Facts, policy: QueuePolicy, _: Site) -> Verdict | None:
-    for index, (name, budget) in enumerate(facts.budgets.items()):
-        if budget and budget.spec.store != policy.spec.store:
-            sentence = (
-                f"spec.budgetRefs[{index}].name: Budget {name} is in store {budget.spec.store}, "
-                f"this queue in {policy.spec.store}: a queue can share only budgets of its own store."
-            )
-            return Verdict(reasons.STORE_MISMATCH, sentence)
-    return None
 
 
 def the_template_is_no_pod(facts: Facts, policy: QueuePolicy, site: Site) -> Verdict | None:
@@ -128,7 +94,7 @@ def no_image_is_named(facts: Facts, policy: QueuePolicy, site: Site) -> Verdict 
 
 CHECKS: tuple[Check, ...] = (
     store_is_unknown,  # without a store nothing else can be said
-    another_policy_rules_the_queue,  # then nothing of this policy counts
+    another_policy_rules_it,  # then nothing of this policy counts
     a_field_does_nothing_yet,
     a_budget_is_missing,
     a_budget_is_elsewhere,

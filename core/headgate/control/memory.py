@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from headgate.control.ownership import Claims
 from headgate.control.ports import Key, Kind
 from headgate.gates.verbs import Owner
-from headgate.model.documents import Document
+from headgate.model.documents import Document, field_of
 from headgate.status.throttled import Memory as Throttle
 
 Object = tuple[Kind, str, str]
@@ -38,7 +39,7 @@ class Declared:
     @property
     def field(self) -> str:
         """As `StoreState.owners` names it."""
-        return f"{self.document.kind}/{self.name}"
+        return field_of(self.document)
 
     @property
     def name(self) -> str:
@@ -60,7 +61,7 @@ class Memory:
         default_factory=lambda: defaultdict(lambda: deque(maxlen=FIGHT_REPAIRS))
     )
 
-    def set_bounds(self, key: Key, bounds: dict[str, int]) -> set[str]:
+    def set_bounds(self, key: Key, bounds: Mapping[str, int]) -> set[str]:
         """Note the budgets of a policy. Answers the budgets for which something changed."""
         changed = {name for name, bound in bounds.items() if self.bounds[name].get(key) != bound}
         changed |= {name for name, members in self.bounds.items() if key in members and name not in bounds}

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import structlog
 
 from headgate.control.memory import Memory
 from headgate.control.pictures import SILENCE_SECONDS, Pictures
-from headgate.control.ports import QUEUE_POLICY, Clock, Key, Store
+from headgate.control.ports import HTTP_POLICY, QUEUE_POLICY, Clock, Key, Kind, Store
 from headgate.control.stores import Site
 from headgate.errors import StoreUnavailable, StoreUnsuitable
-from headgate.gates.verbs import QueueState, StoreState
-from headgate.model.documents import QueueDocument
+from headgate.gates.http import SurfaceState
+from headgate.gates.verbs import Owner, QueueState, StoreState
 from headgate.status.throttled import Memory as Throttle
 from headgate.status.throttled import noticed
 
@@ -28,6 +28,8 @@ EAGER_INTERVAL_SECONDS = 0.3
 """After a publication somebody waits for acknowledgements: look so often for so long."""
 LOAD = 10
 """Never spend more than one part in so many of the time with looking."""
+
+Surfaces = Mapping[str, SurfaceState]
 
 log = structlog.get_logger(__name__)
 
@@ -51,7 +53,7 @@ class Observer:
         self._interval = interval
         self._checked_at = self._reaped_at = self._eager_until = float("-inf")
         self._away = True
-        self._looks: dict[str, tuple[Any, ...]] = {}
+        self._looks: dict[Key, tuple[Any, ...]] = {}
         self._hurry = asyncio.Event()
         pictures.on_hurry(name, self._hurry.set)
 
@@ -73,12 +75,13 @@ class Observer:
         try:
             await self._check(began)
             state = await self._store.inspect()
+            surfaces = await self._surfaces(state)
         except StoreUnsuitable as error:
             self._judged(str(error))
         except StoreUnavailable as error:
             self._failed(str(error))
         else:
-            self._answered(state, began, was_away)
+            self._answered(state, surfaces, began, was_away)
             await self._reap(state)
 
     async def _rest(self, took: float) -> None:
@@ -118,51 +121,58 @@ class Observer:
             self._away = True
             self._call_all()
 
-    def _answered(self, state: StoreState, began: float, was_away: bool) -> None:
-        self._pictures.answered(self._name, state, self._clock.monotonic())
+    async def _surfaces(self, state: StoreState) -> Surfaces:
+        """Asked only where somebody declares one."""
+        declared = any(field.startswith("http/") for field in state.owners)
+        return await self._store.inspect_http() if declared else {}
+
+    def _answered(self, state: StoreState, surfaces: Surfaces, began: float, was_away: bool) -> None:
+        self._pictures.answered(self._name, state, surfaces, self._clock.monotonic())
         if was_away:
             log.info("Store answers", store=self._name)
             self._away = False
             self._call_all()
-        self._call(self._lost(state, began))
-        self._call(self._changed(state))
+        self._call(self._lost(state, surfaces, began))
+        self._call(self._changed(state, surfaces))
 
-    def _lost(self, state: StoreState, began: float) -> list[Key]:
+    def _lost(self, state: StoreState, surfaces: Surfaces, began: float) -> list[Key]:
         """Whose document the store no longer holds as we published it: data was lost, or somebody removed it."""
         lost = []
         for key, declared in list(self._memory.declared.items()):
             if declared.store != self._name or declared.at >= began:
                 continue
-            owner = state.owners.get(declared.field)
-            queue = state.queues.get(declared.name) if isinstance(declared.document, QueueDocument) else None
+            owner, kind = state.owners.get(declared.field), declared.document.kind
+            shown = state.queues.get(declared.name) if kind == "queue" else surfaces.get(declared.name)
             held = owner is not None and owner.uid == declared.owner.uid
-            if not held or (queue and queue.revision != declared.revision):
+            if not held or (shown and shown.revision != declared.revision):
                 log.warning("Document lost", key=str(key), store=self._name)
                 del self._memory.declared[key]
                 lost.append(key)
         return lost
 
-    def _changed(self, state: StoreState) -> list[Key]:
+    def _changed(self, state: StoreState, surfaces: Surfaces) -> list[Key]:
         quarantined, now = state.quarantine_until > state.now, self._clock.monotonic()
-        changed, looks = [], {}
-        for name, queue in state.queues.items():
-            key = self._key_of(queue)
+        looks: dict[Key, tuple[Any, ...]] = {}
+        for queue in state.queues.values():
+            key = self._key_of(QUEUE_POLICY, queue.owner)
             if key is None:
                 continue
             throttle = noticed(self._memory.throttles.get(key, Throttle()), queue.blocked_by, now)
             self._memory.throttles[key] = throttle
-            looks[name] = (key, quarantined, throttle.blocker, *_look(queue))
-            if self._looks.get(name) != looks[name]:
-                changed.append(key)
+            looks[key] = (quarantined, throttle.blocker, *_look(queue))
+        for name, surface in surfaces.items():
+            key = self._key_of(HTTP_POLICY, state.owners.get(f"http/{name}"))
+            if key:
+                looks[key] = (surface.revision, frozenset(surface.instances.items()))
+        changed = [key for key, look in looks.items() if self._looks.get(key) != look]
         self._looks = looks
         return changed
 
-    def _key_of(self, queue: QueueState) -> Key | None:
+    def _key_of(self, kind: Kind, owner: Owner | None) -> Key | None:
         """The policy that declares it, if it is one of ours that we know by now."""
-        owner = queue.owner
         if owner is None or owner.cluster != self._site.cluster_id or "/" not in owner.name:
             return None
-        key = Key(QUEUE_POLICY, *owner.name.split("/", 1))
+        key = Key(kind, *owner.name.split("/", 1))
         return key if self._memory.claims.declares(key) else None
 
     async def _reap(self, state: StoreState) -> None:

@@ -1,4 +1,4 @@
-"""Who rules: which of two policies has a queue, and whether a child object is ours to change."""
+"""Who rules: which of two policies has a queue or a surface, and whether a child object is ours to change."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from headgate.control.ports import Key, Manifest
 from headgate.model.common import Metadata
 from headgate.names import MANAGED_BY, POLICY_LABEL
 
-Queue = tuple[str, str]
-"""Store and queue: what at most one policy may declare."""
+Claim = tuple[str, str]
+"""Store and `queue/<queue>` or `http/<surface>`: what at most one policy may declare."""
 Standing = Literal["ours", "adoptable", "leaving", "foreign"]
 
 
@@ -20,36 +20,36 @@ def precedence(metadata: Metadata) -> tuple[str, str]:
 
 
 class Claims:
-    """Which policies say that they declare which queue. A hint: whoever loses by it asks the cluster first."""
+    """Which policies say that they declare what. A hint: whoever loses by it asks the cluster first."""
 
     def __init__(self) -> None:
-        self._of: dict[Key, Queue] = {}
-        self._claimants: defaultdict[Queue, set[Key]] = defaultdict(set)
+        self._of: dict[Key, Claim] = {}
+        self._claimants: defaultdict[Claim, set[Key]] = defaultdict(set)
 
-    def declare(self, key: Key, queue: Queue | None) -> set[Key]:
-        """Note what `key` declares now, None for nothing. Answers those who may have the queue that it gave up."""
+    def declare(self, key: Key, claim: Claim | None) -> set[Key]:
+        """Note what `key` declares now, None for nothing. Answers those who may have what it gave up."""
         before = self._of.get(key)
-        if before == queue:
+        if before == claim:
             return set()
         if before is not None:
             self._claimants[before].discard(key)
-        if queue is None:
+        if claim is None:
             self._of.pop(key, None)
         else:
-            self._of[key] = queue
-            self._claimants[queue].add(key)
+            self._of[key] = claim
+            self._claimants[claim].add(key)
         return set(self._claimants[before]) if before is not None else set()
 
     def rivals(self, key: Key) -> list[Key]:
-        """Others who declare the same queue, in a constant order."""
-        queue = self._of.get(key)
-        return sorted(self._claimants[queue] - {key}) if queue else []
+        """Others who declare the same, in a constant order."""
+        claim = self._of.get(key)
+        return sorted(self._claimants[claim] - {key}) if claim else []
 
-    def declares(self, key: Key) -> Queue | None:
+    def declares(self, key: Key) -> Claim | None:
         return self._of.get(key)
 
     def keys(self) -> set[Key]:
-        """All who declare a queue."""
+        """All who declare something."""
         return set(self._of)
 
 

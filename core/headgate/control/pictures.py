@@ -1,13 +1,14 @@
-"""What each store looked like when it last answered: one `inspect` a store feeds the status of all its policies."""
+"""What each store looked like when it last answered: one look at a store feeds the status of all its policies."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
-from headgate.control.ports import BUDGET, QUEUE_POLICY, Key
+from headgate.control.ports import DECLARED_BY, Key
+from headgate.gates.http import SurfaceState
 from headgate.gates.verbs import Owner, QueueState, StoreState
-from headgate.model.documents import DocumentKind
+from headgate.model.documents import DocumentKind, kind_and_name
 
 SILENCE_SECONDS = 15.0
 """A store that has not answered for so long is unreachable."""
@@ -18,6 +19,7 @@ class Picture:
     """`answered_at` in monotonic seconds. `problem`: why the last look failed. `unsuitable`: why nobody may use it."""
 
     state: StoreState | None = None
+    surfaces: Mapping[str, SurfaceState] = field(default_factory=dict)
     answered_at: float = float("-inf")
     problem: str = ""
     unsuitable: str = ""
@@ -29,7 +31,7 @@ class Picture:
         return self.state.queues.get(name) if self.state else None
 
     def owner(self, field: str) -> Owner | None:
-        """Who declares `queue/<queue>` or `budget/<name>`."""
+        """Who declares `queue/<queue>`, `budget/<name>` or `http/<surface>`."""
         return self.state.owners.get(field) if self.state else None
 
 
@@ -43,8 +45,13 @@ class Record:
     owner: Owner
 
     @property
+    def field(self) -> str:
+        """As `StoreState.owners` names it."""
+        return f"{self.kind}/{self.name}"
+
+    @property
     def declared_by(self) -> Key:
-        return Key(BUDGET if self.kind == "budget" else QUEUE_POLICY, *self.owner.name.split("/", 1))
+        return Key(DECLARED_BY[self.kind], *self.owner.name.split("/", 1))
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name} in store {self.store}"
@@ -60,8 +67,8 @@ class Pictures:
     def __getitem__(self, store: str) -> Picture:
         return self._of.get(store, Picture())
 
-    def answered(self, store: str, state: StoreState, now: float) -> None:
-        self._of[store] = replace(self._of[store], state=state, answered_at=now, problem="")
+    def answered(self, store: str, state: StoreState, surfaces: Mapping[str, SurfaceState], now: float) -> None:
+        self._of[store] = replace(self._of[store], state=state, surfaces=surfaces, answered_at=now, problem="")
 
     def failed(self, store: str, problem: str) -> None:
         self._of[store] = replace(self._of[store], problem=problem)
@@ -80,10 +87,10 @@ class Pictures:
             look()
 
     def owners(self) -> list[Record]:
-        """Every document of every store, as far as the pictures show."""
+        """Every document of every store that objects of a cluster declare, as far as the pictures show."""
         return [
-            Record(store, "budget" if field.startswith("budget/") else "queue", field.partition("/")[2], owner)
+            Record(store, *known, owner)
             for store, picture in self._of.items()
             for field, owner in (picture.state.owners.items() if picture.state else ())
-            if "/" in owner.name
+            if "/" in owner.name and (known := kind_and_name(field)) and known[0] in DECLARED_BY
         ]

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from headgate.control.applying import Children, Live
 from headgate.control.decision import Decision, decide
-from headgate.control.facts import Facts, Gatherer, is_leaving
+from headgate.control.facts import Facts, Gatherer
 from headgate.control.memory import Memory
 from headgate.control.policy_view import Seen, bounds_of, view_of
-from headgate.control.ports import BUDGET, DEPLOYMENT, POD, QUEUE_POLICY, Clock, Cluster, Key, Manifest
+from headgate.control.ports import DEPLOYMENT, POD, QUEUE_POLICY, Clock, Cluster, Key, Manifest
 from headgate.control.publishing import Answer, Publisher
+from headgate.control.reading import is_leaving
 from headgate.control.stores import Site
+from headgate.control.ties import Ties
 from headgate.control.writing import StatusWriter
 from headgate.desired.children import CHILD_KINDS, Child
-from headgate.errors import Rejected, StoreUnavailable, StoreUnsuitable
+from headgate.errors import Rejected
 from headgate.names import selector_labels, worker_name
 from headgate.status import reasons
 from headgate.status.conditions import Verdict
@@ -36,8 +37,6 @@ class Done:
 
 
 class Policies:
-    """`call` puts other keys into the work queue: budgets of this policy, rivals for its queue."""
-
     def __init__(
         self,
         cluster: Cluster,
@@ -48,9 +47,9 @@ class Policies:
         children: Children,
         writer: StatusWriter,
         clock: Clock,
-        call: Callable[[Iterable[Key]], None],
+        ties: Ties,
     ) -> None:
-        self._cluster, self._site, self._memory, self._clock, self._call = cluster, site, memory, clock, call
+        self._cluster, self._site, self._memory, self._clock, self._ties = cluster, site, memory, clock, ties
         self._gatherer, self._publisher, self._children, self._writer = gatherer, publisher, children, writer
 
     async def reconcile(self, key: Key) -> float | None:
@@ -75,7 +74,7 @@ class Policies:
             await self._children.rehearse(wanted, facts.children)
         except Rejected as error:
             return Done(_template_invalid(error), Answer(), facts.children)
-        answer = await self._publish(facts, decision)
+        answer = await self._publisher.follow(facts, decision.document, withdraw=decision.withdraw)
         if answer.by:
             decision, wanted = Decision(Verdict(reasons.QUEUE_CONFLICT, answer.problem), children=()), []
         if decision.children is None:
@@ -91,23 +90,11 @@ class Policies:
         kinds = {child.kind for child in wanted}
         return {kind: child for kind, child in live.items() if kind in kinds}
 
-    async def _publish(self, facts: Facts, decision: Decision) -> Answer:
-        if decision.document and facts.policy:
-            spec = facts.policy.spec
-            return await self._publisher.publish(facts.key, facts.metadata, spec.store, decision.document)
-        if decision.withdraw:
-            try:
-                await self._publisher.withdraw(facts.key)
-            except (StoreUnavailable, StoreUnsuitable) as error:
-                return Answer(problem=str(error), error=error)
-        return Answer()
-
     def _tell_others(self, facts: Facts, done: Done) -> None:
         if facts.policy:
-            changed = self._memory.set_bounds(facts.key, bounds_of(facts, done.decision, self._memory))
-            self._call(Key(BUDGET, *name.split("/", 1)) for name in changed)
+            self._ties.note(facts.key, bounds_of(facts, done.decision, self._memory))
         if done.answer.news:
-            self._call(self._memory.claims.rivals(facts.key))
+            self._ties.tell_rivals(facts.key)
 
     async def _write_status(self, facts: Facts, done: Done) -> float | None:
         view = view_of(facts, done.decision, done.answer, await self._seen(facts, done), self._memory)
@@ -122,11 +109,8 @@ class Policies:
         return Seen(deployment, pods, self._children.fighting(done.live), self._clock.monotonic())
 
     async def _gone(self, key: Key) -> None:
-        """Garbage collection takes the children. Whoever waited for the queue, and its budgets, look again."""
-        await self._publisher.withdraw(key)
-        self._call(self._memory.claims.declare(key, None))
-        self._call(Key(BUDGET, *name.split("/", 1)) for name in self._memory.set_bounds(key, {}))
-        self._memory.forget(key)
+        """Garbage collection takes the children."""
+        await self._ties.dissolve(key)
         for kind in CHILD_KINDS:
             self._memory.forget_child((kind, key.namespace, worker_name(key.name)))
 

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headgate.control.decision import Decision
-from headgate.control.facts import Facts
+from headgate.control.facts import Facts, PolicyFacts
 from headgate.control.memory import Memory
 from headgate.control.ports import Manifest
 from headgate.control.publishing import Answer
+from headgate.control.reading import Policy
 from headgate.desired.documents import budget_document, queue_document
 from headgate.gates.verbs import Blocker, QueueState
 from headgate.model.documents import BudgetDocument, QueueDocument
@@ -45,7 +46,7 @@ def view_of(facts: Facts, decision: Decision, answer: Answer, seen: Seen, memory
         rate_declared=bool(policy and policy.spec.rate and policy.spec.rate.per_worker),
         replicas=decision.replicas,
         budgets=_budget_documents(facts),
-        publication=_publication(facts, answer, seen.now),
+        publication=publication_of(facts, answer, seen.now),
         acknowledged=_acknowledged(answer, queue, seen),
         deployment=seen.deployment,
         foreign=" ".join(_foreign(facts)),
@@ -86,13 +87,13 @@ def _queue(facts: Facts, memory: Memory) -> QueueState | None:
     return facts.picture.queue(name) if name else None
 
 
-def _publication(facts: Facts, answer: Answer, now: float) -> Publication:
+def publication_of(facts: PolicyFacts[Policy], answer: Answer, now: float) -> Publication:
     reachable = facts.picture.reachable(now) or not facts.store
     why = answer.problem or ("" if answer.held else _earlier(facts))
     return Publication(answer.revision, answer.held, reachable, facts.picture.problem if not reachable else why)
 
 
-def _earlier(facts: Facts) -> str:
+def _earlier(facts: PolicyFacts[Policy]) -> str:
     revision = facts.manifest.get("status", {}).get("revision")
     return f"Revision {revision}, of an earlier spec, stays in force." if revision else ""
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
+from headgate.gates.http import SurfaceState
 from headgate.gates.verbs import Owner, PublishAnswer, Reaped, StoreState
 from headgate.model.documents import Document, DocumentKind
 
@@ -34,6 +35,8 @@ BUDGET = Kind("headgate.dev", "v1alpha1", "budgets", "Budget")
 HTTP_POLICY = Kind("headgate.dev", "v1alpha1", "httppolicies", "HTTPPolicy")
 SUBJECTS = (QUEUE_POLICY, BUDGET, HTTP_POLICY)
 """What users declare and reconcile is about; the other kinds are made of these."""
+DECLARED_BY: Mapping[DocumentKind, Kind] = {"queue": QUEUE_POLICY, "budget": BUDGET, "http": HTTP_POLICY}
+"""Which kind of object declares which kind of document."""
 DEPLOYMENT = Kind("apps", "v1", "deployments", "Deployment")
 POD = Kind("", "v1", "pods", "Pod")
 POD_DISRUPTION_BUDGET = Kind("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
@@ -94,6 +97,9 @@ class Store(Protocol):
 
     async def inspect(self) -> StoreState:
         """Everything about every declared queue and budget, in one read."""
+
+    async def inspect_http(self) -> Mapping[str, SurfaceState]:
+        """Every declared HTTP surface: its rules' counts and who renews for it."""
 
     async def reap(self, limit: int = 100) -> Sequence[Reaped]:
         """Put back what lapsed on queues whose workers are all gone."""

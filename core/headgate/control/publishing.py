@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from headgate.control.facts import is_leaving, read_policy
+from headgate.control.facts import PolicyFacts
 from headgate.control.memory import Declared, Memory
 from headgate.control.ownership import precedence
 from headgate.control.pictures import Pictures, Record
-from headgate.control.ports import BUDGET, QUEUE_POLICY, Clock, Cluster, Key, Store
+from headgate.control.ports import DECLARED_BY, Clock, Cluster, Key, Store
+from headgate.control.reading import Policy, claim_of, is_leaving, read_policy
 from headgate.control.stores import Site
 from headgate.errors import Conflict, StoreUnavailable, StoreUnsuitable
 from headgate.gates.verbs import Owned, Owner, PublishAnswer, Published, Stale
 from headgate.model.common import Metadata
-from headgate.model.documents import BudgetDocument, Document
+from headgate.model.documents import Document, HttpDocument, QueueDocument, field_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,17 @@ class Publisher:
         self._cluster, self._stores, self._site = cluster, stores, site
         self._memory, self._pictures, self._clock = memory, pictures, clock
 
+    async def follow(self, facts: PolicyFacts[Policy], document: Document | None, *, withdraw: bool) -> Answer:
+        """What was decided about a policy: publish, take back what it had published, or leave that as it is."""
+        if document and facts.policy:
+            return await self.publish(facts.key, facts.metadata, facts.policy.spec.store, document)
+        if withdraw:
+            try:
+                await self.withdraw(facts.key)
+            except (StoreUnavailable, StoreUnsuitable) as error:
+                return Answer(problem=str(error), error=error)
+        return Answer()
+
     async def publish(self, key: Key, metadata: Metadata, store: str, document: Document) -> Answer:
         """A store that is away or must not be used is not asked: the observer sees it come back and calls again."""
         known = self._memory.declared.get(key)
@@ -55,8 +67,8 @@ class Publisher:
         picture = self._pictures[store]
         if picture.unsuitable or picture.problem:
             return Answer(problem=picture.unsuitable or picture.problem)
-        if known and (known.store, known.field) != (store, _field(document)):
-            await self.withdraw(key)  # the object was made anew, for another queue
+        if known and (known.store, known.field) != (store, field_of(document)):
+            await self.withdraw(key)  # the object was made anew, for another queue or surface
         owner = Owner(key.full_name, metadata.uid, metadata.generation, self._site.cluster_id)
         try:
             answer, owner = await self._ask(key, metadata, self._stores[store], document, owner)
@@ -90,16 +102,16 @@ class Publisher:
             return False
         if by.name == key.full_name:
             return True
-        if not self._site.cluster_id or isinstance(document, BudgetDocument):
+        if not self._site.cluster_id or not isinstance(document, QueueDocument | HttpDocument):
             return False
         namespace, _, name = by.name.partition("/")
-        manifest = await self._cluster.get(QUEUE_POLICY, namespace, name)
+        manifest = await self._cluster.get(DECLARED_BY[document.kind], namespace, name)
         if manifest is None or is_leaving(manifest):
             return True
-        policy, _ = read_policy(manifest)
+        policy = read_policy(manifest)
         if policy is None:
             return False  # unreadable, so its last good limits stay in force
-        if policy.queue != document.name:
+        if claim_of(policy)[1] != field_of(document):
             return True
         return precedence(metadata) < precedence(policy.metadata)
 
@@ -108,8 +120,7 @@ class Publisher:
 
         It does not when it was restored from a backup, or when files are read anew: then the store's count goes on.
         """
-        kind = BUDGET if key.kind is BUDGET else QUEUE_POLICY
-        manifest = await self._cluster.get(kind, key.namespace, key.name)
+        manifest = await self._cluster.get(key.kind, key.namespace, key.name)
         if manifest is None or manifest["metadata"].get("generation", 0) >= stale.generation:
             raise Conflict(f"{key} was changed while it was published: read it again")
 
@@ -140,10 +151,6 @@ class Publisher:
         removed = await store.unpublish(record.kind, record.name, record.owner) if store else False
         self._pictures.hurry(record.store)
         return removed
-
-
-def _field(document: Document) -> str:
-    return f"{document.kind}/{document.name}"
 
 
 def _owned(by: Owner) -> str:

@@ -6,20 +6,24 @@ from collections.abc import Callable, Iterable, Mapping
 
 import structlog
 
-from headgate.control.facts import metadata_of, read_budget, read_policy
 from headgate.control.memory import Memory
+from headgate.control.ownership import Claim
 from headgate.control.pictures import Pictures, Record
-from headgate.control.ports import BUDGET, QUEUE_POLICY, Clock, Cluster, Key, Manifest
+from headgate.control.ports import BUDGET, HTTP_POLICY, QUEUE_POLICY, SUBJECTS, Clock, Cluster, Key, Manifest
 from headgate.control.publishing import Publisher
+from headgate.control.reading import claim_of, metadata_of, read_as
+from headgate.control.references import budget_refs
 from headgate.control.stores import Site
 from headgate.desired.documents import budget_document, queue_document
+from headgate.model.budget import Budget
 from headgate.model.documents import BudgetDocument
+from headgate.model.http_policy import HTTPPolicy
 from headgate.model.queue_policy import QueuePolicy
 from headgate.status.capacity import capacity
 from headgate.status.throttled import remembered
 
-Declares = Mapping[Key, tuple[str, str] | None]
-"""By object: the store and the name of its document, None where the spec cannot be read."""
+Declares = Mapping[Key, Claim | None]
+"""By object: the store and the field of its document, None where the spec cannot be read."""
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +49,12 @@ class Resync:
         recorded = self._pictures.owners()  # before the lists: then what they lack was declared by nobody
         policies = await self._cluster.list(QUEUE_POLICY)
         budgets = await self._cluster.list(BUDGET)
-        live = {**self._note_budgets(budgets), **self._note_policies(policies, budgets)}
+        surfaces = await self._cluster.list(HTTP_POLICY)
+        live = {
+            **self._note_budgets(budgets),
+            **self._note_policies(policies, budgets),
+            **self._note_surfaces(surfaces),
+        }
         vanished = self._memory.keys() - live.keys()
         leftovers: list[Record] = []
         for record in recorded:
@@ -54,7 +63,7 @@ class Resync:
             key = record.declared_by
             if key not in live:
                 vanished.add(key)
-            elif live[key] not in (None, (record.store, record.name)):
+            elif live[key] not in (None, (record.store, record.field)):
                 leftovers.append(record)
         self._call([*live, *vanished])
         for record in leftovers:
@@ -62,27 +71,38 @@ class Resync:
             await self._publisher.take_back(record)
 
     def _note_budgets(self, manifests: Iterable[Manifest]) -> Declares:
-        live: dict[Key, tuple[str, str] | None] = {}
+        live: dict[Key, Claim | None] = {}
         for manifest in manifests:
-            key, (budget, _) = _key(manifest), read_budget(manifest)
-            live[key] = (budget.spec.store, key.full_name) if budget else None
+            key, (budget, _) = _key(manifest), read_as(Budget, manifest)
+            live[key] = (budget.spec.store, f"budget/{key.full_name}") if budget else None
             if budget:
                 self._memory.budget_stores[key] = budget.spec.store
         return live
 
     def _note_policies(self, manifests: Iterable[Manifest], budgets: Iterable[Manifest]) -> Declares:
         documents = {
-            budget.full_name: budget_document(budget) for budget, _ in map(read_budget, budgets) if budget is not None
+            budget.full_name: budget_document(budget) for each in budgets if (budget := read_as(Budget, each)[0])
         }
-        live: dict[Key, tuple[str, str] | None] = {}
+        live: dict[Key, Claim | None] = {}
         for manifest in manifests:
-            key, (policy, _) = _key(manifest), read_policy(manifest)
-            live[key] = (policy.spec.store, policy.queue) if policy else None
+            key, (policy, _) = _key(manifest), read_as(QueuePolicy, manifest)
+            live[key] = claim_of(policy) if policy else None
             if policy:
                 self._memory.claims.declare(key, live[key])
                 self._note_bounds(key, policy, documents)
             if key not in self._memory.throttles:
                 self._remember_throttle(key, manifest)
+        return live
+
+    def _note_surfaces(self, manifests: Iterable[Manifest]) -> Declares:
+        live: dict[Key, Claim | None] = {}
+        for manifest in manifests:
+            key, (policy, _) = _key(manifest), read_as(HTTPPolicy, manifest)
+            live[key] = claim_of(policy) if policy else None
+            if policy:
+                self._memory.claims.declare(key, live[key])
+                for _, name in budget_refs(policy):
+                    self._memory.bounds[name].setdefault(key, 0)
         return live
 
     def _note_bounds(self, key: Key, policy: QueuePolicy, budgets: Mapping[str, BudgetDocument]) -> None:
@@ -101,5 +121,5 @@ class Resync:
 
 def _key(manifest: Manifest) -> Key:
     metadata = metadata_of(manifest)
-    kind = BUDGET if manifest["kind"] == BUDGET.kind else QUEUE_POLICY
+    kind = next(kind for kind in SUBJECTS if kind.kind == manifest["kind"])
     return Key(kind, metadata.namespace, metadata.name)

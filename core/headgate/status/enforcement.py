@@ -1,7 +1,7 @@
-"""Enforced: the store holds this spec, and every worker that must act says it has it in use.
+"""Enforced: the store holds this spec, and every worker or API process that must act says it has it in use.
 
-Limits themselves need no word from a worker: they are read in the step that starts a job. What a process holds does:
-slots, functions, payload rule, deadline.
+Limits themselves need no word from a process: they are read in the step that starts a job or request. What a process
+holds does: slots, functions, payload rule, deadline; matchers, timeouts, trusted proxies.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from headgate.status.conditions import Verdict
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """Of the pods that must act (`expected`), so many have `revision` in use."""
+    """Of the pods, or API processes, that must act (`expected`), so many have `revision` in use."""
 
     revision: int
     expected: int
@@ -56,10 +56,8 @@ def enforced(
     publication: Publication, count: Acknowledged, *, shadow: bool, foreign_workers: Sequence[str] = ()
 ) -> Verdict:
     """Of a queue."""
-    if not publication.reachable:
-        return Verdict(reasons.STORE_UNREACHABLE, publication.problem)
-    if not publication.held:
-        return Verdict(reasons.NOT_PUBLISHED, publication.problem)
+    if missing := _not_held(publication):
+        return missing
     if foreign_workers:
         names = ", ".join(sorted(foreign_workers)[:5])
         return Verdict(
@@ -69,15 +67,29 @@ def enforced(
         return Verdict(reasons.SHADOW)
     if count.expected == 0:
         return Verdict(reasons.NO_INSTANCES)
-    words = f"{count.acknowledged} of {count.expected} workers have revision {count.revision} in use."
+    return _taken(count, "workers")
+
+
+def _not_held(publication: Publication) -> Verdict | None:
+    if not publication.reachable:
+        return Verdict(reasons.STORE_UNREACHABLE, publication.problem)
+    return None if publication.held else Verdict(reasons.NOT_PUBLISHED, publication.problem)
+
+
+def _taken(count: Acknowledged, who: str) -> Verdict:
+    words = f"{count.acknowledged} of {count.expected} {who} have revision {count.revision} in use."
     if count.acknowledged < count.expected:
         return Verdict(reasons.PARTIALLY_ACKNOWLEDGED, words)
     return Verdict(reasons.ALL_ACKNOWLEDGED, words)
 
 
+def enforced_surface(publication: Publication, count: Acknowledged, surface: str) -> Verdict:
+    """Of an HTTP surface. `count.expected`: the API processes that renew for it."""
+    missing = _not_held(publication)
+    if missing or count.expected:
+        return missing or _taken(count, "API processes")
+    return Verdict(reasons.NO_INSTANCES, f"The store holds this spec; no API process serves surface {surface} now.")
+
+
 def enforced_budget(publication: Publication, members: int) -> Verdict:
-    if not publication.reachable:
-        return Verdict(reasons.STORE_UNREACHABLE, publication.problem)
-    if not publication.held:
-        return Verdict(reasons.NOT_PUBLISHED, publication.problem)
-    return Verdict(reasons.PUBLISHED if members else reasons.UNREFERENCED)
+    return _not_held(publication) or Verdict(reasons.PUBLISHED if members else reasons.UNREFERENCED)

@@ -43,6 +43,23 @@ QUEUE_CONFLICT = Reason(
     "Delete one of the two, or give this one another queue.",
     warns=True,
 )
+SURFACE_CONFLICT = Reason(
+    ACCEPTED,
+    "False",
+    "SurfaceConflict",
+    "Another policy declares this HTTP surface of this store: the older one rules, in whatever namespace it is.",
+    "Delete one of the two, or give this one another surface.",
+    warns=True,
+)
+NEEDS_MIDDLEWARE = Reason(
+    ACCEPTED,
+    "False",
+    "NeedsMiddleware",
+    "A proxy asks for this surface at /authz and never tells how a request ends, which inFlight, count: Failures and "
+    "a Budget's concurrency need to know. The last good limits stay in force.",
+    "Let the proxy call /report, or install GateMiddleware in the application, or take these fields out of the rule.",
+    warns=True,
+)
 BUDGET_NOT_FOUND = Reason(
     ACCEPTED,
     "False",
@@ -63,8 +80,8 @@ STORE_MISMATCH = Reason(
     ACCEPTED,
     "False",
     "StoreMismatch",
-    "A budget lives in another store than this queue, so no step can check both. The last good limits stay in force.",
-    "Declare the Budget with the store of the queue.",
+    "A budget lives in another store than this policy, so no step can check both. The last good limits stay in force.",
+    "Declare the Budget with the store of the policy.",
     warns=True,
 )
 IMAGE_MISSING = Reason(
@@ -104,12 +121,17 @@ ALL_ACKNOWLEDGED = Reason(
     ENFORCED,
     "True",
     "AllAcknowledged",
-    "The store holds this spec and every worker that must act has it in use.",
+    "The store holds this spec, and every worker or API process that must act has it in use.",
     NOTHING,
     announced=False,
 )
 NO_INSTANCES = Reason(
-    ENFORCED, "True", "NoInstances", "The store holds this spec; no worker has to act.", NOTHING, announced=False
+    ENFORCED,
+    "True",
+    "NoInstances",
+    "The store holds this spec; no worker or API process has to act.",
+    NOTHING,
+    announced=False,
 )
 PUBLISHED = Reason(ENFORCED, "True", "Published", "The store holds this budget.", NOTHING, announced=False)
 UNREFERENCED = Reason(
@@ -132,8 +154,9 @@ PARTIALLY_ACKNOWLEDGED = Reason(
     ENFORCED,
     "False",
     "PartiallyAcknowledged",
-    "Some workers have not yet taken this revision. Limits hold already; slots, functions and deadlines may not.",
-    "Wait 10 s. If it stays, look at the worker's log.",
+    "Some workers or API processes have not yet taken this revision. Limits hold already; what a process holds itself "
+    "(slots, functions, deadlines; timeouts, body limits, trusted proxies) may not.",
+    "Wait 10 s. If it stays, look at the log of the worker or API process.",
     announced=False,
 )
 FOREIGN_WORKERS = Reason(
@@ -156,7 +179,7 @@ STORE_UNREACHABLE = Reason(
     ENFORCED,
     "Unknown",
     "StoreUnreachable",
-    "The store has not answered for 15 s. While it is away nothing starts.",
+    "The store has not answered for 15 s. While it is away no job starts, and requests are as onStoreFailure says.",
     "Bring the store back; everything else recovers by itself.",
     warns=True,
 )
@@ -299,7 +322,7 @@ NO_SCHEDULER = Reason(
 )
 AS_EXPECTED = Reason(DEGRADED, "False", "AsExpected", "Nothing is wrong.", NOTHING, announced=False)
 
-IN_FORCE = Reason(READY, "True", "InForce", "The limits are in force and the workers run.", NOTHING)
+IN_FORCE = Reason(READY, "True", "InForce", "The limits are in force, and a queue's workers run.", NOTHING)
 HELD = Reason(
     READY,
     "True",
