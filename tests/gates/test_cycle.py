@@ -61,28 +61,16 @@ def test_templates_follow_a_new_epoch(monkeypatch: pytest.MonkeyPatch, valkey_ur
     assert [parsed(command)[5] for command in commands] == [b"1", b"22", b"22"]
 
 
-@pytest.mark.parametrize("size", [0, 31, 32, 255, 256, 65_535, 65_536])
-def test_a_packed_hash_of_every_length_comes_back(store_url: str, size: int) -> None:
-    play = Play(store_url)
-    fields = {b"data": b"\xff" * size, b"empty": b"", **{b"f%d" % n: b"%d" % n for n in range(3 * (size % 8))}}
-    flat = [part for pair in fields.items() for part in pair]
-    assert replies.fields(play.client.eval("return cmsgpack.pack(ARGV)", 0, *flat)) == fields
-    play.close()
-
-
-def test_a_plain_job_is_told_briefly_and_whole(store_url: str) -> None:
+def test_a_plain_job_is_told_briefly(store_url: str) -> None:
     play, reply = cycled(store_url)
     assert reply[3] == b"ok"
-    code, job, _fence, _more, revision, places, data, timeout, result_ttl, enqueued_at, packed = reply[4]
+    code, job, _fence, _more, revision, places, data, timeout, result_ttl, enqueued_at = reply[4]
     stored = play.client.hgetall(f"rq:job:{job.decode()}")
-    whole = replies.fields(packed)
     assert (code, revision, places) == (b"B", 1, [])
     assert (data, timeout, result_ttl, enqueued_at) == (
         stored[b"data"], stored[b"timeout"], stored.get(b"result_ttl", b""), stored[b"enqueued_at"],
     )  # fmt: skip
-    assert whole.keys() == stored.keys()
-    assert {name: value for name, value in whole.items() if stored[name] == value}.keys() >= {b"data", b"origin"}
-    assert whole[b"status"] == b"queued"
+    assert stored[b"status"] == b"started"
     play.close()
 
 

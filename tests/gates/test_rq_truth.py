@@ -13,7 +13,7 @@ from rq.job import Job, JobStatus
 from rq.registry import FinishedJobRegistry, StartedJobRegistry
 from rq.utils import now, utcformat
 
-from headgate.gates.verbs import Done, Finish, Finished, Grant, Returned
+from headgate.gates.verbs import Beat, Done, Finish, Finished, Grant, Returned, SlotBeat
 from tests.gates.play import DONE, Play
 
 VOLATILE = {b"created_at", b"enqueued_at", b"started_at", b"ended_at", b"last_heartbeat", b"birth"}
@@ -82,6 +82,7 @@ def seen_by_rq(play: Play) -> Play:
 def test_a_started_job_looks_as_rq_would_have_started_it(
     seen_by_rq: Play, timeout: int, options: dict[str, Any]
 ) -> None:
+    """From its first renewal on: until then its execution has no time to live, as most jobs end before."""
     play, queue = seen_by_rq, Queue("q", connection=seen_by_rq.client)
     views = []
     for ours in (False, True):
@@ -89,8 +90,10 @@ def test_a_started_job_looks_as_rq_would_have_started_it(
         play.policy(total=3)
         job = _enqueue(play, queue, timeout, options)
         if ours:
-            answer = play.door.claim(play.claim_of("w"))
+            answer = play.claim("w")
             assert isinstance(answer, Grant)
+            assert [play.client.ttl(key) for key in play.client.keys("rq:execution*")] == [-1, -1]
+            play.door.renew(Beat("w", "w", "q", 1, (SlotBeat("w"),), [play.holding("w")]))
             views.append(picture(play.client, {job.id: "<job>", answer.execution: "<execution>"}))
         else:
             views.append(stock(play.client, job, JobStatus.STARTED))

@@ -88,11 +88,11 @@ class Endings:
             job = built(run.job)
         except Exception as error:
             reason = f"PayloadRefused: the job's hash cannot be read: {error}"
-            raw = {
-                field: value for field, value in run.grant.job.items() if field in (b"data", b"origin", b"description")
-            }
+            fields, connection = ("data", "origin", "description"), self._connect()
+            read = self._slow.patiently(lambda: connection.hmget(Job.key_for(run.grant.job_id), fields))
+            raw = {field.encode(): value for field, value in zip(fields, read, strict=True) if value is not None}
             job = build(
-                run.grant.job_id, raw, self._worker(run.rules.serializer).name, self._connect(), run.rules.serializer
+                run.grant.job_id, raw, self._worker(run.rules.serializer).name, connection, run.rules.serializer
             )
             return job, lambda worker, bare: worker.bury(bare, run.grant.execution, reason)
         job.started_at = run.started_at()

@@ -16,9 +16,8 @@ class HasHash(Protocol):
     """A `Run`, of which only these are looked at, and only when the job is built."""
 
     job_id: bytes
-
-    @property
-    def raw(self) -> Mapping[bytes, bytes]: ...
+    known: Mapping[bytes, bytes]
+    plain: bool
 
 
 class LazyJob(Job):  # type: ignore[misc]
@@ -41,7 +40,10 @@ class LazyJob(Job):  # type: ignore[misc]
 def build_into(lazy: LazyJob) -> None:
     """Turn it into a `Job`, keeping what a later comparison needs to see whether the job's code changed it."""
     run, worker, connect, serializer = lazy.__dict__["_lazy"]
-    ready = build(run.job_id.decode(), run.raw, worker, connect(), serializer)
+    job_id, raw = run.job_id.decode(), run.known
+    if run.plain:  # the claim answered only what a run needs; a hash that was deleted meanwhile adds nothing
+        raw = {**raw, **connect().hgetall(Job.key_for(job_id))}
+    ready = build(job_id, raw, worker, connect(), serializer)
     object.__setattr__(lazy, "__class__", Job)  # from here on `lazy.x = y` is a plain assignment
     lazy.__dict__.clear()
     lazy.__dict__.update(ready.__dict__)

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from headgate.gates import replies
 from headgate.gates.verbs import Grant, Holding
 from headgate_worker.cells import pack
 from headgate_worker.rules import Rules
@@ -17,12 +16,13 @@ NO_RULES: Any = None
 class Run:
     """As the store said it, in bytes: most runs end without anybody asking for more.
 
-    `raw` is the job's hash; `plain`: a success of it is nothing to RQ's own code, nor are callbacks. `began`, `ended`
-    are epoch seconds, `began_ns` CLOCK_MONOTONIC; `job` is a `LazyJob`. A success has its stored form in `result`.
+    `known` is the job's hash, or what runs of plain jobs need of it; `plain`: a success of it is nothing to RQ's own
+    code, nor are callbacks, and the rest of its hash is still in the store. `began`, `ended` are epoch seconds,
+    `began_ns` CLOCK_MONOTONIC; `job` is a `LazyJob`. A success has its stored form in `result`.
     """
 
     __slots__ = (
-        "_packed", "_raw", "began", "began_ns", "ended", "execution", "fence", "function", "job", "job_id", "known",
+        "began", "began_ns", "ended", "execution", "fence", "function", "job", "job_id", "known",
         "more", "places", "plain", "result", "result_ttl", "revision", "rules", "seconds", "value",
     )  # fmt: skip
 
@@ -35,16 +35,14 @@ class Run:
         known: Mapping[bytes, bytes],
         revision: int,
         more: bool,
-        packed: bytes | None = None,
+        plain: bool = False,
     ) -> None:
         self.job_id = job_id
         self.execution = execution
         self.fence = fence
         self.places = places
         self.known = known
-        self.plain = packed is not None
-        self._packed = packed
-        self._raw: Mapping[bytes, bytes] | None = None
+        self.plain = plain
         self.revision = revision
         self.more = more
         self.rules: Rules = NO_RULES
@@ -63,9 +61,9 @@ class Run:
             (flat,) = rest
             raw = dict(zip(flat[::2], flat[1::2], strict=True))
             return cls(job_id, execution, fence, tuple(places), raw, revision, more == 1)
-        data, timeout, result_ttl, enqueued_at, packed = rest
+        data, timeout, result_ttl, enqueued_at = rest
         known = {b"data": data, b"timeout": timeout, b"result_ttl": result_ttl, b"enqueued_at": enqueued_at}
-        return cls(job_id, execution, fence, tuple(places), known, revision, more == 1, packed)
+        return cls(job_id, execution, fence, tuple(places), known, revision, more == 1, plain=True)
 
     @classmethod
     def of_grant(cls, grant: Grant) -> Run:
@@ -74,19 +72,10 @@ class Run:
         return cls(job_id, execution, grant.fence, places, grant.job, grant.revision, grant.more)
 
     @property
-    def raw(self) -> Mapping[bytes, bytes]:
-        """The whole hash; `known` is what runs of plain jobs need of it."""
-        if self._packed is None:
-            return self.known
-        if self._raw is None:
-            self._raw = replies.fields(self._packed)
-        return self._raw
-
-    @property
     def grant(self) -> Grant:
         places = tuple([place.decode(errors="surrogateescape") for place in self.places])
         execution = self.execution.decode()
-        return Grant(self.job_id.decode(), execution, self.fence, self.raw, places, self.more, self.revision)
+        return Grant(self.job_id.decode(), execution, self.fence, self.known, places, self.more, self.revision)
 
     def record(self) -> bytes | None:
         """As `cells.pack`."""

@@ -61,22 +61,6 @@ def claim(answer: Sequence[Any], execution: str) -> ClaimAnswer:
     return Quarantine(answer[1]) if code == b"Q" else NoPolicy()
 
 
-def fields(text: bytes) -> dict[bytes, bytes]:
-    """A hash that the script packed with cmsgpack: an array of field, value, ... strings."""
-    at = 3 if text[0] == 0xDC else 1
-    flat = []
-    while at < len(text):
-        kind = text[at]
-        if kind < 0xC0:
-            size, at = kind & 0x1F, at + 1
-        else:  # 0xd9, 0xda, 0xdb: the length in 1, 2 or 4 bytes
-            width = 1 << (kind - 0xD9)
-            size, at = int.from_bytes(text[at + 1 : at + 1 + width], "big"), at + 1 + width
-        flat.append(text[at : at + size])
-        at += size
-    return dict(zip(flat[::2], flat[1::2], strict=True))
-
-
 def finished(code: bytes) -> Finished:
     return Finished(code.decode())
 

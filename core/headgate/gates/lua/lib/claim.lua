@@ -1,8 +1,8 @@
 -- One claim. Needs: start, policy, budget, rate, wake; queue, slot, instance, nonce, execution, fused, suspended, given, done, key_freed, brief.
 -- Changes: answer, granted (nil and false before)
 --   {'G', job, fence, more, revision, places, hash}
---   {'B', job, fence, more, revision, places, data, timeout, result_ttl, enqueued_at, the whole hash as MessagePack}: a plain
---     job of a few KB when `brief`, as most fields are never looked at
+--   {'B', job, fence, more, revision, places, data, timeout, result_ttl, enqueued_at}: a plain job of a few KB when `brief`, as
+--     most fields are never looked at
 --   {'E', llen} {'W', blocker, open_at or 0, holders} {'K', ids}
 --   {'H', suspended} {'N'} {'Q', until}
 if suspended then
@@ -15,7 +15,7 @@ elseif not declared then
   answer = { 'N' }
 else
   -- include: gates
-  local job, data, key, more, pick
+  local job, key, more, pick
   -- Of the job's hash. expires: it has a ttl or ran before, so it may be expiring. plain: RQ need not run at its success.
   local payload, timeout, result_ttl, enqueued_at, expires, plain_key, plain
   if not blocker then
@@ -26,33 +26,15 @@ else
     for _ = 1, 64 do
       if laned then job, key = pick() else job = call('LPOP', P .. ':queue:' .. queue) end
       if not job then break end
-      data = redis.pcall('HGETALL', P .. ':job:' .. job) -- another type's key counts as a job without data
-      local status = nil
-      payload, timeout, result_ttl, enqueued_at, expires, plain_key, plain = nil, '', '', '', false, nil, true
-      for i = 1, #data, 2 do
-        local name = data[i]
-        if name == 'data' then
-          payload = data[i + 1]
-        elseif name == 'status' then
-          status = data[i + 1]
-        elseif name == 'timeout' then
-          timeout = data[i + 1]
-        elseif name == 'result_ttl' then
-          result_ttl = data[i + 1]
-        elseif name == 'enqueued_at' then
-          enqueued_at = data[i + 1]
-        elseif name == 'ttl' then
-          expires = true
-        elseif name == 'headgate_key' then
-          plain_key = data[i + 1]
-        elseif data[i + 1] ~= '' then
-          if name == 'worker_name' then
-            expires = true
-          elseif name == 'success_callback_name' or name == 'failure_callback_name' or name == 'stopped_callback_name'
-            or name == 'repeats_left' or name == 'rate_limit_key' or name == 'webhooks' or name == 'headgate_bounces' then
-            plain = false
-          end
-        end
+      -- Another type's key counts as a job without data: the error has no first field.
+      local read = redis.pcall('HMGET', P .. ':job:' .. job, 'data', 'status', 'timeout', 'result_ttl', 'enqueued_at', 'ttl', 'worker_name',
+        'headgate_key', 'success_callback_name', 'failure_callback_name', 'stopped_callback_name', 'repeats_left', 'rate_limit_key',
+        'webhooks', 'headgate_bounces')
+      local status = read[2]
+      payload, plain_key, timeout, result_ttl, enqueued_at = read[1], read[8], read[3] or '', read[4] or '', read[5] or ''
+      expires, plain = read[6] or read[7] and read[7] ~= '', true
+      for i = 9, 15 do
+        if read[i] and read[i] ~= '' then plain = false end
       end
       if payload and status ~= 'canceled' and status ~= 'stopped' then
         granted = true

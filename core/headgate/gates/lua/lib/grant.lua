@@ -1,10 +1,10 @@
--- Take the job: leases, starts, RQ's started state, the stored answer. Needs: claim (job, data and what it read from it, key), iso. Sets: answer
+-- Take the job: leases, starts, RQ's started state, the stored answer. Needs: claim (job, what it read from its hash, key), iso. Sets: answer
 local member, job_key = job .. ':' .. execution, P .. ':job:' .. job
 local execution_key, executions_key = P .. ':execution:' .. member, P .. ':executions:' .. job
 local ttl = tonumber(timeout) or 180
 ttl = (ttl < 0 or ttl > 30) and 90 or ttl + 60
 local index, lease = P .. ':worker:' .. slot .. ':executions', now + 20000
-seq = call('HINCRBY', KEYS[1], 'seq', 1)
+seq = call('HINCRBY', KEYS[1], 'seq', '1')
 call('ZADD', Q .. 'held', lease, member)
 if rate_limit > 0 then record(Q .. 'starts', rate_limit, 1) end
 if worker_limit > 0 and record(worker_ring, worker_limit, 1) == 1 then
@@ -15,12 +15,13 @@ local places = {}
 if key_total > 0 or key_limit > 0 then
   -- include: take_key
 end
+local told = brief and plain and #payload <= 4096
+local hash = told and payload or call('HGETALL', job_key)
 call('HSET', job_key, 'status', 'started', 'started_at', iso, 'last_heartbeat', iso, 'worker_name', slot)
 if expires then call('PERSIST', job_key) end
+-- Their first renewal gives both a time to live; until then finish or reap deletes them.
 call('HSET', execution_key, 'id', execution, 'job_id', job, 'created_at', stamp, 'last_heartbeat', stamp, 'worker_name', slot)
-call('EXPIRE', execution_key, ttl)
 call('ZADD', executions_key, sec + ttl + 60, execution)
-call('EXPIRE', executions_key, ttl + 60)
 call('ZADD', P .. ':wip:' .. queue, sec + ttl, member)
 call('SADD', index, member)
 if leaving then
@@ -39,8 +40,8 @@ for i = 1, #places do grant = grant .. '\n' .. places[i] end
 if call('HSET', H .. 'slot:' .. slot, 'nonce', nonce, 'grant', grant, 'done', done) > 0 then
   call('PEXPIRE', H .. 'slot:' .. slot, 60000)
 end
-if brief and plain and #payload <= 4096 then
-  answer = { 'B', job, seq, more and 1 or 0, revision, places, payload, timeout, result_ttl, enqueued_at, cmsgpack.pack(data) }
+if told then
+  answer = { 'B', job, seq, more and 1 or 0, revision, places, hash, timeout, result_ttl, enqueued_at }
 else
-  answer = { 'G', job, seq, more and 1 or 0, revision, places, data }
+  answer = { 'G', job, seq, more and 1 or 0, revision, places, hash }
 end

@@ -1,20 +1,20 @@
 -- RQ's success state, as handle_job_success leaves it. Needs: finish, fused. Sets: leaving
-local ttl, change = tonumber(ARGV[13]), { job_key, 'status', 'finished', 'started_at', ARGV[14], 'ended_at', ARGV[15],
+local seconds, ttl, change = ARGV[13], tonumber(ARGV[13]), { job_key, 'status', 'finished', 'started_at', ARGV[14], 'ended_at', ARGV[15],
   'last_heartbeat', ARGV[15] }
 for i = 19 + n, #ARGV do change[#change + 1] = ARGV[i] end
 call('HSET', unpack(change))
 local results = P .. ':results:' .. ended
 if ARGV[12] == '' then
-  call('XADD', results, 'MAXLEN', 10, '*', 'type', 1, 'worker_name', slot, 'execution_id', ended_execution,
+  call('XADD', results, 'MAXLEN', '10', '*', 'type', '1', 'worker_name', slot, 'execution_id', ended_execution,
     'execution_started_at', ARGV[16], 'execution_ended_at', ARGV[17])
 else
-  call('XADD', results, 'MAXLEN', 10, '*', 'type', 1, 'worker_name', slot, 'return_value', ARGV[12], 'execution_id',
+  call('XADD', results, 'MAXLEN', '10', '*', 'type', '1', 'worker_name', slot, 'return_value', ARGV[12], 'execution_id',
     ended_execution, 'execution_started_at', ARGV[16], 'execution_ended_at', ARGV[17])
 end
 if ttl > 0 then
-  call('EXPIRE', results, ttl)
-  call('EXPIRE', job_key, ttl)
-  if has_dependencies then call('EXPIRE', P .. ':job::' .. ended .. ':dependencies', ttl) end
+  call('EXPIRE', results, seconds)
+  call('EXPIRE', job_key, seconds)
+  if has_dependencies then call('EXPIRE', P .. ':job::' .. ended .. ':dependencies', seconds) end
   call('ZADD', P .. ':finished:' .. queue, sec + ttl, ended)
 else
   call('PERSIST', results)
