@@ -53,7 +53,10 @@ def test_a_broken_rule_quotes_the_values() -> None:
     ("head", "words"),
     [
         ({"apiVersion": "headgate.dev/v1", "kind": "Budget"}, "apiVersion: headgate.dev/v1 is not known here"),
-        ({"apiVersion": "headgate.dev/v1alpha1", "kind": "Queue"}, "give QueuePolicy, Budget or HTTPPolicy"),
+        (
+            {"apiVersion": "headgate.dev/v1alpha1", "kind": "Queue"},
+            "QueuePolicy, Budget, HTTPPolicy or PeriodicTask",
+        ),
         ({}, "give headgate.dev/v1alpha1"),
     ],
 )

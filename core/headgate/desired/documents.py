@@ -18,10 +18,12 @@ from headgate.model.documents import (
     PathMatch,
     QueueDocument,
     RateDocument,
+    TaskDocument,
 )
 from headgate.model.http_policy import HTTPPolicy, Match
 from headgate.model.http_policy import HttpRule as DeclaredRule
 from headgate.model.parse import Resource
+from headgate.model.periodic_task import PeriodicTask
 from headgate.model.queue_policy import Jobs, Override, QueuePolicy, Rates
 from headgate.names import full_name
 
@@ -33,6 +35,8 @@ def document_of(resource: Resource) -> Document:
     """Of any kind."""
     if isinstance(resource, QueuePolicy):
         return queue_document(resource)
+    if isinstance(resource, PeriodicTask):
+        return task_document(resource)
     return http_document(resource) if isinstance(resource, HTTPPolicy) else budget_document(resource)
 
 
@@ -101,6 +105,25 @@ def _http_match(match: Match) -> HttpMatch:
         methods=match.methods or (),
         paths=tuple(PathMatch(type=path.type, value=path.value) for path in match.paths or ()),
         hosts=match.hosts or (),
+    )
+
+
+def task_document(task: PeriodicTask, queue: str | None = None) -> TaskDocument:
+    """`queue`: that of the QueuePolicy it names; None: it is named as the policy is."""
+    spec, ref = task.spec, task.spec.queue_policy_ref
+    return TaskDocument(
+        name=task.full_name,
+        schedule=spec.schedule,
+        time_zone=spec.time_zone,
+        stop_policy=spec.stop_policy,
+        on_overlap=spec.on_overlap,
+        type=spec.type,
+        function=spec.function,
+        args=spec.args or (),
+        kwargs=spec.keywords or {},
+        deadline_seconds=spec.deadline_seconds,
+        retries=spec.retries,
+        queue=queue or (ref.name if ref else None),
     )
 
 

@@ -12,11 +12,14 @@ from headgate.model.budget import Budget
 from headgate.model.common import API_VERSION, Declared
 from headgate.model.http_policy import HTTPPolicy
 from headgate.model.mistakes import sentences
+from headgate.model.periodic_task import PeriodicTask
 from headgate.model.queue_policy import QueuePolicy
 
-Resource = QueuePolicy | Budget | HTTPPolicy
-Model = type[QueuePolicy] | type[Budget] | type[HTTPPolicy]
-MODELS: Mapping[str, Model] = {"QueuePolicy": QueuePolicy, "Budget": Budget, "HTTPPolicy": HTTPPolicy}
+Resource = QueuePolicy | Budget | HTTPPolicy | PeriodicTask
+Model = type[QueuePolicy] | type[Budget] | type[HTTPPolicy] | type[PeriodicTask]
+MODELS: Mapping[str, Model] = {
+    "QueuePolicy": QueuePolicy, "Budget": Budget, "HTTPPolicy": HTTPPolicy, "PeriodicTask": PeriodicTask,
+}  # fmt: skip
 
 
 class InvalidManifest(InvalidInput):

@@ -15,9 +15,10 @@ from pydantic import BaseModel
 from headgate.model.budget import Budget, BudgetSpec
 from headgate.model.common import Declared
 from headgate.model.http_policy import HTTPPolicy, HTTPPolicySpec
+from headgate.model.periodic_task import PeriodicTask, PeriodicTaskSpec
 from headgate.model.queue_policy import QueuePolicy, QueuePolicySpec
 from headgate.model.rules import as_validations
-from headgate.model.status import BudgetStatus, HTTPPolicyStatus, QueuePolicyStatus
+from headgate.model.status import BudgetStatus, HTTPPolicyStatus, PeriodicTaskStatus, QueuePolicyStatus
 from headgate.model.structural import Node, structural
 
 GROUP = "headgate.dev"
@@ -111,6 +112,24 @@ DEFINITIONS = (
             Column("Surface", "string", ".status.surface"),
             Column("Rules", "integer", ".status.rules"),
             Column("Enforced", "string", ".status.enforcement.summary"),
+            READY,
+            REASON,
+            AGE,
+        ),
+    ),
+    Definition(
+        plural="periodictasks",
+        short_name="pt",
+        model=PeriodicTask,
+        spec=PeriodicTaskSpec,
+        status=PeriodicTaskStatus,
+        columns=(
+            Column("Schedule", "string", ".spec.schedule"),
+            Column("Stop", "string", ".spec.stopPolicy"),
+            Column("Active", "integer", ".status.active"),
+            Column("Last", "date", ".status.lastScheduleTime"),
+            Column("Success", "date", ".status.lastSuccessTime"),
+            Column("Skipped", "integer", ".status.skipped"),
             READY,
             REASON,
             AGE,

@@ -132,3 +132,26 @@ class BudgetStatus(Declared):
     """Sum of the members' bounds without this budget."""
     conditions: Conditions = None
     """Accepted, Enforced, Ready."""
+
+
+class PeriodicTaskStatus(Declared):
+    """What runs, what ran and what was skipped."""
+
+    observed_generation: BigWhole | None = None
+    """Generation of the spec that was judged last."""
+    revision: BigWhole | None = None
+    """The store's version of the published task."""
+    cron_job_name: Annotated[Text, StringConstraints(max_length=63)] | None = None
+    """The CronJob that starts it."""
+    active: Annotated[Whole, Interval(ge=0, le=1_000)] | None = None
+    """Runs under way."""
+    last_schedule_time: Time | None = None
+    """The last time at which a run was started by the schedule."""
+    last_success_time: Time | None = None
+    """End of the last run that succeeded."""
+    last_duration_seconds: Annotated[Whole, Interval(ge=0, le=1_000_000)] | None = None
+    """How long the last run took that ended."""
+    skipped: BigWhole | None = None
+    """Ticks of the schedule that did not run because another run did; each is counted once."""
+    conditions: Conditions = None
+    """Accepted, Scheduled, Healthy, Ready."""
