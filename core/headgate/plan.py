@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from headgate.desired.documents import budget_document, queue_document
 from headgate.desired.unsupported import unsupported
 from headgate.model.budget import Budget
 from headgate.model.documents import BudgetDocument, BudgetShare, QueueDocument, RateDocument
+from headgate.model.http_policy import HTTPPolicy
 from headgate.model.parse import Resource
 from headgate.model.queue_policy import QueuePolicy
 from headgate.names import full_name
 from headgate.status.capacity import capacity
+from headgate.surface_plan import SurfacePlan, as_lines, members_of, surface_plans
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class QueuePlan:
 
 @dataclass(frozen=True, slots=True)
 class BudgetPlan:
-    """One budget: `demand` is what its members would run at once if it were not there."""
+    """One budget: `demand` is what its queues would run at once if it were not there."""
 
     budget: str
     total: int | None
@@ -63,11 +65,22 @@ class Plan:
     total: int
     before: Before | None
     problems: tuple[str, ...]
+    surfaces: tuple[SurfacePlan, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The same in plain values."""
         before = {**asdict(self.before), "total": self.before.total} if self.before else None
         return {**asdict(self), "before": before}
+
+
+class Counted(Protocol):
+    """A queue as the arithmetic sees it: its document and so many workers."""
+
+    @property
+    def document(self) -> QueueDocument: ...
+
+    @property
+    def replicas(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +103,19 @@ def plan(resources: Iterable[Resource], *, before: int | None = None, now_ms: in
     budgets = {item.full_name: item for item in resources if isinstance(item, Budget)}
     counted, problems = _without_conflicts(item for item in resources if isinstance(item, QueuePolicy))
     problems += [sentence for item in counted for sentence in _unmet(item, budgets)]
+    http = [item for item in resources if isinstance(item, HTTPPolicy)]
+    surfaces, more = surface_plans(http, budgets)
     documents = {name: budget_document(budget) for name, budget in budgets.items()}
     return Plan(
         queues=tuple(_queue_plan(item, documents, now_ms) for item in counted),
-        budgets=tuple(_budget_plan(budget, counted, documents, now_ms) for budget in documents.values()),
+        budgets=tuple(
+            _budget_plan(budget, counted, documents, now_ms, members_of(http, budget.name))
+            for budget in documents.values()
+        ),
+        surfaces=tuple(surfaces),
         total=most_at_once(counted, documents, now_ms),
         before=None if before is None else Before(sum(item.replicas for item in counted), before),
-        problems=tuple(problems),
+        problems=(*problems, *more),
     )
 
 
@@ -146,7 +165,11 @@ def _queue_plan(item: _Counted, budgets: Mapping[str, BudgetDocument], now_ms: i
 
 
 def _budget_plan(
-    budget: BudgetDocument, counted: Sequence[_Counted], budgets: Mapping[str, BudgetDocument], now_ms: int
+    budget: BudgetDocument,
+    counted: Sequence[_Counted],
+    budgets: Mapping[str, BudgetDocument],
+    now_ms: int,
+    http: Sequence[str],
 ) -> BudgetPlan:
     members = [item for item in counted if _share(item, budget.name)]
     return BudgetPlan(
@@ -156,11 +179,11 @@ def _budget_plan(
         demand=sum(
             capacity(item.document, item.replicas, budgets, now_ms, without=budget.name).bound for item in members
         ),
-        members=tuple(item.name for item in members),
+        members=(*(item.name for item in members), *http),
     )
 
 
-def most_at_once(counted: Sequence[_Counted], budgets: Mapping[str, BudgetDocument], now_ms: int) -> int:
+def most_at_once(counted: Sequence[Counted], budgets: Mapping[str, BudgetDocument], now_ms: int) -> int:
     """Never less than what can happen, and exact while each queue names at most one budget of concurrency.
 
     Within a budget the lightest jobs fill it best. A queue of several budgets counts in the one that bounds it most.
@@ -183,7 +206,7 @@ def most_at_once(counted: Sequence[_Counted], budgets: Mapping[str, BudgetDocume
     return total
 
 
-def _tightest(item: _Counted, budgets: Mapping[str, BudgetDocument]) -> BudgetShare | None:
+def _tightest(item: Counted, budgets: Mapping[str, BudgetDocument]) -> BudgetShare | None:
     """The share with room for the fewest jobs, of those budgets that bound concurrency; none in Shadow."""
     if item.document.mode == "Shadow":
         return None
@@ -211,7 +234,7 @@ def headline(found: Plan) -> str:
 
 
 def as_text(found: Plan) -> str:
-    """The headline, a table of queues, a table of budgets, the problems."""
+    """The headline, a table of queues, the limits of surfaces, a table of budgets, the problems."""
     queues = [
         (q.policy, q.queue, f"{q.workers} x {q.per_worker} = {q.slots}", str(q.bound), q.bound_by, _stop(q))
         for q in found.queues
@@ -223,6 +246,7 @@ def as_text(found: Plan) -> str:
     parts = [
         [headline(found)],
         _table(("POLICY", "QUEUE", "WORKERS x SLOTS", "BOUND", "BY", "STOP"), queues),
+        as_lines(found.surfaces),
         _table(("BUDGET", "CONCURRENCY", "RATE", "DEMAND", "MEMBERS"), budgets),
         [f"problem: {sentence}" for sentence in found.problems],
     ]

@@ -200,4 +200,4 @@ def test_explain_of_an_unknown_queue_names_the_known_ones(headgate: Headgate, po
     headgate("publish", str(policies), "--store", valkey_url)
     ran = headgate("explain", "email", "--store", valkey_url)
     assert ran.code == 2
-    assert ran.err == "no policy declares queue email in this store; declared there: emails\n"
+    assert ran.err == "no policy declares queue or surface email in this store; declared there: emails\n"

@@ -1,10 +1,11 @@
-"""`headgate explain QUEUE`: which gate holds it, who holds that gate, and until when."""
+"""`headgate explain NAME`: of a queue or an HTTP surface, what holds it back."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
 from contextlib import closing
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -14,24 +15,35 @@ from headgate.errors import InvalidInput
 from headgate.gates.door import Door
 from headgate_cli import explain as shown
 from headgate_cli import settings
+from headgate_cli import surfaces as surfaces_shown
 from headgate_cli.options import Json, Store, store_url
 
-Queue = Annotated[str, typer.Argument(metavar="QUEUE", help="Name of the RQ queue.")]
+Queue = Annotated[str, typer.Argument(metavar="NAME", help="Name of the RQ queue or of the HTTP surface.")]
 
 
 def explain(queue: Queue, store: Store = None, as_json: Json = False) -> None:
-    """Which gate holds a queue, who holds that gate, and until when.
+    """Which gate holds a queue, who holds that gate, and until when; or what each rule of an HTTP surface refused.
 
-    Exit code 1: the store does not answer. 2: no policy declares this queue in the store.
+    Exit code 1: the store does not answer. 2: no policy declares this queue or surface in the store.
     """
     with closing(Door(store_url(store), settings.key_prefix())) as door:
         state = door.inspect()
         if queue not in state.queues:
-            known = ", ".join(sorted(state.queues)) or "none"
-            raise InvalidInput(f"no policy declares queue {queue} in this store; declared there: {known}")
+            _explain_surface(door, queue, sorted(state.queues), as_json)
+            return
         declared = door.read_document(queue)
         found = explaining.explain(state, queue, declared and declared[1], _executions(door, state.queues))
     typer.echo(json.dumps(found.as_json(), indent=2) if as_json else shown.as_text(found))
+
+
+def _explain_surface(door: Door, name: str, queues: list[str], as_json: bool) -> None:
+    surfaces = door.inspect_http()
+    surface = surfaces.get(name)
+    if surface is None:
+        known = ", ".join([*queues, *sorted(surfaces)]) or "none"
+        raise InvalidInput(f"no policy declares queue or surface {name} in this store; declared there: {known}")
+    plain = {**asdict(surface), "document": surface.document.model_dump()}
+    typer.echo(json.dumps(plain, indent=2) if as_json else surfaces_shown.as_text(surface))
 
 
 def _executions(door: Door, queues: Iterable[str]) -> dict[str, tuple[str, str]]:

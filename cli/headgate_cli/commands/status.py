@@ -1,40 +1,50 @@
-"""`headgate status`: every queue and budget of a store, and what holds them."""
+"""`headgate status`: every queue, HTTP surface and budget of a store, and what holds them."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict
+from typing import Any
 
 import typer
 
 from headgate.explain import usage
 from headgate.gates.door import Door
+from headgate.gates.http import SurfaceState
 from headgate.gates.verbs import QueueState, StoreState
 from headgate_cli import settings
 from headgate_cli.options import Json, Store, store_url
+from headgate_cli.surfaces import as_table
 from headgate_cli.text import duration, table
 
 
 def status(store: Store = None, as_json: Json = False) -> None:
-    """Every queue and budget of a store: what runs, what waits, and what holds it.
+    """Every queue, HTTP surface and budget of a store: what runs, what waits, and what holds it.
 
     Exit code 1: the store does not answer.
     """
     with closing(Door(store_url(store), settings.key_prefix())) as door:
-        state = door.inspect()
-    typer.echo(json.dumps(asdict(state), indent=2) if as_json else as_text(state))
+        state, surfaces = door.inspect(), door.inspect_http()
+    typer.echo(json.dumps(as_json_of(state, surfaces), indent=2) if as_json else as_text(state, surfaces))
 
 
-def as_text(state: StoreState) -> str:
-    if not state.queues:
+def as_json_of(state: StoreState, surfaces: Mapping[str, SurfaceState]) -> dict[str, Any]:
+    """In plain values. A document is as `publish` sent it."""
+    shown = {name: {**asdict(each), "document": each.document.model_dump()} for name, each in surfaces.items()}
+    return {**asdict(state), "surfaces": shown}
+
+
+def as_text(state: StoreState, surfaces: Mapping[str, SurfaceState]) -> str:
+    if not state.queues and not surfaces:
         return "no policy is published in this store"
     queues = [_row(queue, state.now) for _, queue in sorted(state.queues.items())]
     budgets = [
         (name, usage(gate), str(gate.waiting)) for name, gates in sorted(state.budgets.items()) for gate in gates
     ]
     head = ("QUEUE", "RUNNING", "QUEUED", "DUE", "WORKERS", "BUSY", "REVISION", "HELD BY")
-    parts = [table(head, queues), table(("BUDGET", "USED", "WAITING"), budgets), *_warnings(state)]
+    parts = [table(head, queues), as_table(surfaces), table(("BUDGET", "USED", "WAITING"), budgets), *_warnings(state)]
     return "\n\n".join(part for part in parts if part)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from headgate.control.ports import QUEUE_POLICY, SUBJECTS, Kind, Manifest
+from headgate.control.ports import HTTP_POLICY, QUEUE_POLICY, SUBJECTS, Kind, Manifest
 from headgate_cli.local.memory_cluster import EventType, MemoryCluster
 
+RULING = {QUEUE_POLICY: ("queue", "served"), HTTP_POLICY: ("HTTP surface", "published")}
 PASSING = frozenset({"PartiallyAcknowledged", "Progressing", "NotReconciled", "NoInstances", "Unavailable", "Shadow"})
 """Reasons of a normal start or rollout, and of what somebody wished."""
 
@@ -17,7 +18,7 @@ class ConditionTeller:
     def __init__(self, cluster: MemoryCluster, warn: Callable[[str], None], say: Callable[[str], None]) -> None:
         self._warn, self._say = warn, say
         self._told: dict[tuple[str, str, str], str] = {}
-        self._ready: dict[str, bool] = {}
+        self._ready: dict[tuple[Kind, str], bool] = {}
         self._all_ready = False
         cluster.watch(self._see)
 
@@ -26,10 +27,10 @@ class ConditionTeller:
             return
         name, conditions = manifest["metadata"]["name"], manifest.get("status", {}).get("conditions", [])
         if type_ == "DELETED":
-            self._ready.pop(name, None)
+            self._ready.pop((kind, name), None)
             conditions = []
-        elif kind == QUEUE_POLICY:
-            self._ready[name] = any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)
+        elif kind in RULING:
+            self._ready[kind, name] = any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)
         accepted = not any(item["type"] == "Accepted" and item["status"] == "False" for item in conditions)
         for condition in conditions:
             self._tell(kind, name, condition, _is_wrong(condition, accepted))
@@ -47,9 +48,17 @@ class ConditionTeller:
     def _tell_ready(self) -> None:
         all_ready = bool(self._ready) and all(self._ready.values())
         if all_ready and not self._all_ready:
-            count = len(self._ready)
-            self._say(f"{count} {'queue is' if count == 1 else 'queues are'} served, all limits are in force")
+            self._say(f"{self._served()}, all limits are in force")
         self._all_ready = all_ready
+
+    def _served(self) -> str:
+        """`9 queues are served, 1 HTTP surface is published`"""
+        counts = [(sum(kind == ruling for kind, _ in self._ready), *words) for ruling, words in RULING.items()]
+        return ", ".join(
+            f"{count} {noun} is {verb}" if count == 1 else f"{count} {noun}s are {verb}"
+            for count, noun, verb in counts
+            if count
+        )
 
 
 def _is_wrong(condition: Manifest, accepted: bool) -> bool:

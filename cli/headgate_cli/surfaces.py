@@ -1,0 +1,57 @@
+"""HTTP surfaces at a terminal: each rule with what it let in and what it refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from headgate.gates.http import RuleCounts, SurfaceState
+from headgate.surface_plan import limits_of, match_of
+from headgate_cli.text import table
+
+HEAD = ("SURFACE", "RULE", "LIMIT", "ALLOWED", "NEAR", "REFUSED", "CLIENTS", "IN FLIGHT", "REVISION")
+
+
+def as_table(surfaces: Mapping[str, SurfaceState]) -> str:
+    """A line a rule. CLIENTS: about how many different ones were refused."""
+    return table(HEAD, [row for _, surface in sorted(surfaces.items()) for row in _rows(surface)])
+
+
+def _rows(surface: SurfaceState) -> Iterable[tuple[str, ...]]:
+    in_use = list(surface.instances.values())
+    for rule in surface.document.rules:
+        counts = surface.rules.get(rule.name, RuleCounts())
+        shadow = rule.mode == "Shadow"
+        yield (
+            surface.surface,
+            rule.name,
+            limits_of(rule),
+            str(counts.allowed),
+            str(counts.near),
+            f"{counts.shadowed} (only counted)" if shadow else str(counts.denied),
+            str(counts.identities_denied),
+            str(counts.in_flight),
+            f"{surface.revision} ({in_use.count(surface.revision)}/{len(in_use)})",
+        )
+
+
+def as_text(surface: SurfaceState) -> str:
+    """What a rule is about, and what its counts mean."""
+    lines = []
+    for rule in surface.document.rules:
+        counts = surface.rules.get(rule.name, RuleCounts())
+        about = match_of(rule.match) or "all requests"
+        lines.append(f"{rule.name}: {limits_of(rule)}, on {about}\n  {_told(counts, rule.mode == 'Shadow')}")
+    serving = ", ".join(sorted(surface.instances)) or "no API process"
+    head = f"surface {surface.surface}, revision {surface.revision}, served by {serving}"
+    return "\n".join([head, *lines])
+
+
+def _told(counts: RuleCounts, shadow: bool) -> str:
+    """Many clients with few refusals each are real users who meet a limit that is too low; few with many are abuse."""
+    refused = counts.shadowed if shadow else counts.denied
+    if not refused:
+        return f"let in {counts.allowed}, {counts.near} of them above 80 % of the limit; refused nobody"
+    verb = "would have refused" if shadow else "refused"
+    clients = counts.identities_denied
+    whom = f" of about {clients} client{'' if clients == 1 else 's'}" if clients else ""
+    return f"let in {counts.allowed}, {counts.near} of them above 80 % of the limit; {verb} {refused}{whom}"
