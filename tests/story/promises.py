@@ -25,6 +25,14 @@ ANALYTICS_A_SECOND = 20
 WEBHOOKS_A_TENANT_A_SECOND = 5
 STARTS_A_SLOT_A_SECOND = 10
 SECOND = 10**9
+HTTP = {
+    "general": (100, 900),
+    "admin": (30, 900),
+    "campaign-creation": (20, 3600),
+    "campaign-start": (10, 60),
+    "auth": (5, 900),
+}
+"""Rule -> requests (failures of `auth`) that may start in any so many seconds, for each client or user."""
 
 
 @dataclass(frozen=True)

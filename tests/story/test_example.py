@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -21,6 +22,10 @@ from tests.story.world import EXAMPLE, PROGRAMS, QUEUES, World
 POLICIES = [yaml.safe_load(path.read_text()) for path in sorted((EXAMPLE / "policies").glob("*.yaml"))]
 
 
+def specs_of(kind: str) -> dict[str, Any]:
+    return {each["metadata"]["name"]: each["spec"] for each in POLICIES if each["kind"] == kind}
+
+
 def test_the_arithmetic_of_the_story() -> None:
     command = [str(PROGRAMS / "headgate"), "plan", str(EXAMPLE / "policies"), "--before", "10", "--max", "31"]
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
@@ -29,8 +34,8 @@ def test_the_arithmetic_of_the_story() -> None:
 
 def test_the_promises_are_those_of_the_files() -> None:
     """Written out by hand where they are judged; here the files are held against them."""
-    specs = {each["metadata"]["name"]: each["spec"] for each in POLICIES}
-    budget = specs.pop("mail-provider")
+    specs = specs_of("QueuePolicy")
+    (budget,) = specs_of("Budget").values()
     assert set(specs) == set(QUEUES) == set(promises.SLOTS)
     slots = {name: spec.get("concurrency", {}).get("perWorker", 3) for name, spec in specs.items()}
     assert slots == promises.SLOTS
@@ -41,6 +46,15 @@ def test_the_promises_are_those_of_the_files() -> None:
     assert specs["exports"]["concurrency"]["perKey"] == promises.EXPORTS_A_TENANT
     assert specs["analytics"]["rate"]["total"]["limit"] == promises.ANALYTICS_A_SECOND
     assert specs["webhooks"]["rate"]["perKey"]["limit"] == promises.WEBHOOKS_A_TENANT_A_SECOND
+
+
+def test_the_http_limits_are_those_of_the_story() -> None:
+    (spec,) = specs_of("HTTPPolicy").values()
+    rules = {rule["name"]: rule for rule in spec["rules"]}
+    assert {name: tuple(rule["rate"].values()) for name, rule in rules.items()} == promises.HTTP
+    by = {name: rule.get("key", {"type": "ClientIP"})["type"] for name, rule in rules.items()}
+    assert {name for name, key in by.items() if key == "User"} == {"campaign-creation", "campaign-start"}
+    assert {name for name, rule in rules.items() if rule.get("count") == "Failures"} == {"auth"}
 
 
 @pytest.mark.store
