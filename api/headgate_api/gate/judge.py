@@ -6,18 +6,18 @@ import inspect
 import logging
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
 from typing import Any
 
 from headgate.errors import HeadgateError
-from headgate.gates.http import Admit, Allowed, Denied, HttpGate, Settle, StaleRules
-from headgate_api.gate.denials import Asked
+from headgate.gates.http import Allowed, Denied, HttpGate, Settle, StaleRules
+from headgate.gates.http_door import Question
+from headgate.gates.wire import ReplyError
 from headgate_api.gate.headers import Header, retry_after
 from headgate_api.gate.matching import routed
 from headgate_api.gate.metrics import COUNTS, Result, Source
 from headgate_api.gate.problems import Refusal, quota_exceeded, reduced_capacity
 from headgate_api.gate.refusal_log import RefusalLog
-from headgate_api.gate.ruleset import Facts, RuleSet, user_of
+from headgate_api.gate.ruleset import Facts, RuleSet, Who, flat, user_of
 from headgate_api.gate.snapshot import Snapshot
 from headgate_api.gate.surface import Surface
 
@@ -25,21 +25,22 @@ Scope = MutableMapping[str, Any]
 User = Callable[[Scope], str | Awaitable[str | None] | None]
 """Names the verified user of a request; None when there is none."""
 
+_ALLOWED = 1
+"""What the store's raw answer says fourth: `http_replies.admit`."""
+
 logger = logging.getLogger("headgate.gate")
 
 
-@dataclass(slots=True)
 class Ruling:
-    """`answer` None: nobody could be asked. `refusal` None: it may start."""
+    """`refusal` None: it may start. `allowed` only where something must be settled at its end."""
 
-    snapshot: Snapshot
-    rules: RuleSet
-    asked: Asked
-    request: str
-    answer: Allowed | Denied | None
-    source: Source
-    refusal: Refusal | None = None
-    headers: tuple[Header, ...] = ()
+    __slots__ = ("allowed", "headers", "question", "refusal", "rules", "snapshot", "source")
+
+    def __init__(self, snapshot: Snapshot, rules: RuleSet, question: Question, source: Source) -> None:
+        self.snapshot, self.rules, self.question, self.source = snapshot, rules, question, source
+        self.allowed: Allowed | None = None
+        self.refusal: Refusal | None = None
+        self.headers: tuple[Header, ...] = ()
 
 
 class Judge:
@@ -48,33 +49,52 @@ class Judge:
         self._log = RefusalLog()
         self._warned = False
 
-    async def rule(self, snapshot: Snapshot | None, scope: Scope, facts: Facts) -> Ruling | None:
-        """None: no rule applies."""
-        for last in (False, True):
-            if snapshot is None:
-                return None
-            rules = self._rules(snapshot, scope, facts)
-            if rules is None:
-                return None
-            ruling = await self._decide(snapshot, rules, await self._asked(snapshot, rules, scope, facts), last)
-            if ruling is not None:
-                return ruling
-            snapshot = self._surface.snapshot
-        return None
+    async def rule(self, snapshot: Snapshot, scope: Scope, facts: Facts, last: bool = False) -> Ruling | None:
+        """None: no rule applies. `last`: the policy was read again for this request."""
+        rules = self._rules(snapshot, scope, facts)
+        if rules is None:
+            return None
+        user = await self._user_of(scope) if rules.by_user else None
+        question = self._question(snapshot, rules, scope, facts, user)
+        if snapshot.denials:
+            now = time.monotonic()
+            denial = snapshot.denials.find(question.rules, now)
+            if denial is not None:
+                ruling = Ruling(snapshot, rules, question, "cache")
+                return self._denied(ruling, denial.answer, int((now - denial.at) * 1000))
+        if snapshot.revision == 0:
+            return self._local(snapshot, rules, question)
+        door, request = self._surface.door, self._surface.request_id()
+        try:
+            try:
+                reply = await door.ask(question, request)
+            except ReplyError as fault:
+                reply = await door.ask_again(question, request, fault)
+        except HeadgateError:
+            return self._fallback(snapshot, rules, question)
+        if reply[3] == _ALLOWED:
+            ruling = Ruling(snapshot, rules, question, "store")
+            door.note(reply)
+            if rules.settles:
+                answer = door.answer(reply)
+                assert isinstance(answer, Allowed)  # noqa: S101
+                self._surface.places.update(answer.places)
+                ruling.allowed = answer
+            return self._allowed(ruling, reply[5], reply[7])
+        return await self._refused(snapshot, rules, question, reply, (scope, facts, last))
 
     def settle(self, ruling: Ruling, *, failed: bool) -> None:
         """It ended: give its places back, and forget it where only failures count."""
-        answer, rules = ruling.answer, ruling.rules
-        if not isinstance(answer, Allowed) or not rules.settles:
+        answer = ruling.allowed
+        if answer is None:
             return
         if ruling.source == "local":
-            ruling.snapshot.local.settle(ruling.asked, answer, failed=failed)
-            return
-        self._surface.places.difference_update(answer.places)
-        if answer.places:
-            self._surface.door.settle_soon(
-                Settle(rules.surface, ruling.request, ruling.asked, answer.places, answer.stamp, failed)
-            )
+            ruling.snapshot.local.settle(ruling.question.rules, answer, failed=failed)
+        elif answer.places:
+            self._surface.places.difference_update(answer.places)
+            request = answer.places[0].partition(" ")[0][1:]
+            settle = Settle(ruling.rules.surface, request, ruling.question.rules, answer.places, answer.stamp, failed)
+            self._surface.door.settle_soon(settle)
 
     # ---- who and what ----
 
@@ -82,22 +102,23 @@ class Judge:
         method = scope.get("method", "GET")  # a websocket's handshake is a GET
         matcher = snapshot.matcher
         host = facts.get(b"host", b"").decode("latin-1") if matcher.by_host else ""
-        path = routed(scope)
+        path = scope["path"]
         indexes = matcher.rules(method, path, host)
-        if scope.get("root_path") and path != scope["path"]:
-            indexes = tuple(sorted({*indexes, *matcher.rules(method, scope["path"], host)}))
+        if scope.get("root_path"):
+            indexes = tuple(sorted({*indexes, *matcher.rules(method, routed(scope), host)}))
         if method == "OPTIONS" and b"origin" in facts and b"access-control-request-method" in facts:
             indexes = matcher.names_options(indexes)
         return snapshot.rule_set(indexes) if indexes else None
 
-    async def _asked(self, snapshot: Snapshot, rules: RuleSet, scope: Scope, facts: Facts) -> Asked:
+    def _question(self, snapshot: Snapshot, rules: RuleSet, scope: Scope, facts: Facts, user: str | None) -> Question:
         peer = scope.get("client")
         forwarded = facts.get(b"x-forwarded-for", b"")
+        host, port = peer if peer else (None, None)
         # A port 0 is what uvicorn writes beside an address it took from the header.
-        rewritten = bool(forwarded) and peer is not None and peer[1] == 0
-        address = snapshot.addresses.client(peer[0] if peer else None, forwarded, rewritten=rewritten)
-        user = await self._user_of(scope) if rules.by_user else None
-        return rules.asked(snapshot.identities, address, user, facts)
+        who: Who = (host, forwarded, port == 0 and bool(forwarded), user)
+        if rules.header_names:
+            who += tuple([facts.get(name, b"") for name in rules.header_names])
+        return rules.question(who, snapshot.addresses, snapshot.identities)
 
     async def _user_of(self, scope: Scope) -> str | None:
         """A callable that fails names nobody: the request is then counted by its address, not let through."""
@@ -105,7 +126,7 @@ class Judge:
             return user_of(scope)
         try:
             user = self._user(scope)
-            return await user if inspect.isawaitable(user) else user
+            return user if user is None or isinstance(user, str) or not inspect.isawaitable(user) else await user
         except Exception:
             if not self._warned:
                 self._warned = True
@@ -114,68 +135,57 @@ class Judge:
 
     # ---- may it start ----
 
-    async def _decide(self, snapshot: Snapshot, rules: RuleSet, asked: Asked, last: bool) -> Ruling | None:
-        """None: the policy changed meanwhile, and what applies must be found again."""
-        surface = self._surface
-        if snapshot.denials:
-            now = time.monotonic()
-            denial = snapshot.denials.find(asked, now)
-            if denial is not None:
-                elapsed = int((now - denial.at) * 1000)
-                ruling = Ruling(snapshot, rules, asked, "", denial.answer, "cache")
-                return self._denied(ruling, denial.answer, elapsed)
-        request = surface.request_id()
-        if snapshot.revision == 0:
-            return self._local(snapshot, rules, asked, request)
-        try:
-            answer = await surface.door.admit(Admit(surface.name, snapshot.revision, surface.instance, request, asked))
-        except HeadgateError:
-            return self._fallback(snapshot, rules, asked, request)
-        if isinstance(answer, Allowed):
-            return self._allowed(Ruling(snapshot, rules, asked, request, answer, "store"), answer)
+    async def _refused(
+        self, snapshot: Snapshot, rules: RuleSet, question: Question, reply: Any, asked: tuple[Scope, Facts, bool]
+    ) -> Ruling | None:
+        scope, facts, last = asked
+        answer = self._surface.door.answer(reply)
         if isinstance(answer, StaleRules):
-            if last or not await surface.reload():
-                return self._fallback(snapshot, rules, asked, request)
-            return None
+            if last or not await self._surface.reload():
+                return self._fallback(snapshot, rules, question)
+            fresh = self._surface.snapshot
+            return None if fresh is None else await self.rule(fresh, scope, facts, last=True)
+        assert isinstance(answer, Denied)  # noqa: S101
         if answer.gate == HttpGate.QUARANTINE:
-            return self._fallback(snapshot, rules, asked, request)
-        snapshot.denials.keep(asked, answer, time.monotonic(), refundable=rules.refundable)
-        return self._denied(Ruling(snapshot, rules, asked, request, answer, "store"), answer)
+            return self._fallback(snapshot, rules, question)
+        snapshot.denials.keep(question.rules, answer, time.monotonic(), refundable=rules.refundable)
+        return self._denied(Ruling(snapshot, rules, question, "store"), answer)
 
-    def _fallback(self, snapshot: Snapshot, rules: RuleSet, asked: Asked, request: str) -> Ruling:
+    def _fallback(self, snapshot: Snapshot, rules: RuleSet, question: Question) -> Ruling:
+        """The store is away, full or has lost its memory."""
         mode = snapshot.document.on_store_failure
         if mode == "Local":
-            return self._local(snapshot, rules, asked, request)
-        ruling = Ruling(snapshot, rules, asked, request, None, "open")
-        if mode == "Allow":
+            return self._local(snapshot, rules, question)
+        ruling = Ruling(snapshot, rules, question, "open")
+        enforced = [index for index, rule in rules.rules.items() if rule.mode == "Enforce"]
+        if mode == "Allow" or not enforced:
             rules.count_allowed("open")
             return ruling
-        enforced = [index for index, rule in rules.rules.items() if rule.mode == "Enforce"]
         for index in enforced:
             rules.count(index, Result.UNAVAILABLE, "open")
-        if enforced:
-            ruling.refusal = reduced_capacity(None, retry_after(1000))
+        ruling.refusal = reduced_capacity(None, retry_after(1000))
         return ruling
 
-    def _local(self, snapshot: Snapshot, rules: RuleSet, asked: Asked, request: str) -> Ruling:
-        answer = snapshot.local.admit(asked, time.monotonic_ns() // 1_000_000)
-        ruling = Ruling(snapshot, rules, asked, request, answer, "local")
-        return self._allowed(ruling, answer) if isinstance(answer, Allowed) else self._denied(ruling, answer)
+    def _local(self, snapshot: Snapshot, rules: RuleSet, question: Question) -> Ruling:
+        answer = snapshot.local.admit(question.rules, time.monotonic_ns() // 1_000_000)
+        ruling = Ruling(snapshot, rules, question, "local")
+        if isinstance(answer, Denied):
+            return self._denied(ruling, answer)
+        ruling.allowed = answer
+        return self._allowed(ruling, flat(answer.states), answer.shadowed)
 
-    def _allowed(self, ruling: Ruling, answer: Allowed) -> Ruling:
+    def _allowed(self, ruling: Ruling, states: list[int], shadowed: list[int] | tuple[int, ...]) -> Ruling:
         rules = ruling.rules
         rules.count_allowed(ruling.source)
-        for index in answer.shadowed:
+        for index in shadowed:
             rules.count(index, Result.SHADOWED, ruling.source)
-        if answer.places and ruling.source == "store":
-            self._surface.places.update(answer.places)
-        ruling.headers = rules.allowed_headers(answer.states)
+        ruling.headers = rules.allowed_headers(states)
         return ruling
 
     def _denied(self, ruling: Ruling, answer: Denied, elapsed_ms: int = 0) -> Ruling:
         rules = ruling.rules
         rules.count(answer.index, Result.DENIED, ruling.source)
-        rule, identity = rules.rules[answer.index], dict(ruling.asked)[answer.index]
+        rule, identity = rules.rules[answer.index], dict(ruling.question.rules)[answer.index]
         retry_ms = max(0, answer.retry_ms - elapsed_ms)
         after = retry_after(retry_ms)
         limits = rules.denied_headers(answer, elapsed_ms, retry_ms)

@@ -2,68 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from headgate.gates.http import Denied, RuleState
+from headgate.gates.http_door import Question
 from headgate.model.documents import HttpDocument, HttpRule
-from headgate_api.gate.denials import Asked
+from headgate_api.gate.address import Addresses
 from headgate_api.gate.headers import Header, LimitHeaders, seconds
 from headgate_api.gate.identity import GLOBAL, Identities
 from headgate_api.gate.metrics import COUNTS, Count, Result, Source
 
 NEAR = 5
 """Near its limit: less than a fifth remains."""
+CACHED = 8_192
+_LONG = 1_024
 
 Facts = Mapping[bytes, bytes]
 """The request's headers that matter here: name -> all its values, joined by commas."""
 
 
+Who = tuple[Any, ...]
+"""Peer or None, X-Forwarded-For, whether the server has read it already, user or None, the values of `header_names`."""
+
+
 class RuleSet:
     """For one document and one combination of its rules."""
 
-    def __init__(self, document: HttpDocument, indexes: tuple[int, ...]) -> None:
-        self.surface = document.surface
+    def __init__(self, document: HttpDocument, revision: int, indexes: tuple[int, ...]) -> None:
+        self.surface, self.revision = document.surface, revision
         self.indexes = indexes
         self.rules: dict[int, HttpRule] = {index: document.rules[index] for index in indexes}
-        self.headers = LimitHeaders(tuple(self.rules.items()))
-        self.by_address = all(rule.key == "ClientIP" for rule in self.rules.values())
-        self.by_user = any(rule.key == "User" for rule in self.rules.values())
-        self.refundable = any(rule.count == "Failures" for rule in self.rules.values())
-        self.settles = self.refundable or any(rule.in_flight or rule.budgets for rule in self.rules.values())
-        self._rated = frozenset(self.headers.indexes)
+        rules = self.rules.values()
+        self.limits = LimitHeaders(tuple(self.rules.items()))
+        self.by_user = any(rule.key == "User" for rule in rules)
+        self.header_names = tuple(_name(rule) for rule in rules if rule.key == "Header")
+        self.refundable = any(rule.count == "Failures" for rule in rules)
+        self.settles = self.refundable or any(rule.in_flight or rule.budgets for rule in rules)
+        self._rated = frozenset(self.limits.indexes)
         self._allowed: dict[str, tuple[Count, ...]] = {}
         self._near = {index: COUNTS.near_limit(self.surface, rule.name) for index, rule in self.rules.items()}
+        self._questions: dict[Who, Question] = {}
 
-    def asked(self, identities: Identities, address: str, user: str | None, facts: Facts) -> Asked:
+    def question(self, who: Who, addresses: Addresses, identities: Identities) -> Question:
         """Each rule with the identity it counts; a rule by user or header falls back to the address."""
-        client = identities.of("ip", address)
-        if self.by_address:
-            return tuple([(index, client) for index in self.indexes])
-        return tuple((index, self._of(rule, identities, user, facts) or client) for index, rule in self.rules.items())
-
-    @staticmethod
-    def _of(rule: HttpRule, identities: Identities, user: str | None, facts: Facts) -> str | None:
-        if rule.key == "Global":
-            return GLOBAL
-        if rule.key == "User" and user:
-            return identities.of("user", user)
-        if rule.key == "Header" and rule.header is not None:
-            name = rule.header.lower()
-            value = facts.get(name.encode("ascii", "replace"), b"").strip()
-            return identities.of(f"header:{name}", value.decode("latin-1")) if value else None
-        return None
+        found = self._questions.get(who)
+        if found is None:
+            peer, forwarded, rewritten, user, *headers = who
+            values = dict(zip(self.header_names, headers, strict=True))
+            client = identities.of("ip", addresses.client(peer, forwarded, rewritten=rewritten))
+            asked = tuple((index, _of(rule, identities, user, values) or client) for index, rule in self.rules.items())
+            found = Question(self.surface, self.revision, asked)
+            if sum(len(value) for value in (forwarded, user or "", *headers)) <= _LONG:
+                if len(self._questions) >= CACHED:
+                    self._questions.clear()
+                self._questions[who] = found
+        return found
 
     # ---- what the answer says ----
 
-    def allowed_headers(self, states: tuple[RuleState, ...]) -> tuple[Header, ...]:
+    def allowed_headers(self, states: Sequence[int]) -> tuple[Header, ...]:
+        """`states` flat, as the store answers: index, limit, remaining, reset (ms) of each rule."""
         numbers: list[int] = []
-        for state in states:
-            if state.index in self._rated:
-                numbers += (state.remaining, -(-state.reset_ms // 1000))
-                if state.remaining * NEAR < state.limit:
-                    self._near[state.index].value += 1
-        return self.headers.of(tuple(numbers))
+        rated = self._rated
+        for at in range(0, len(states), 4):
+            index, limit, remaining, reset_ms = states[at : at + 4]
+            if index in rated:
+                numbers += (remaining, -(-reset_ms // 1000))
+                if remaining * NEAR < limit:
+                    self._near[index].value += 1
+        return self.limits.of(tuple(numbers))
 
     def denied_headers(self, answer: Denied, elapsed_ms: int, retry_ms: int) -> tuple[Header, ...]:
         """As it stood, `elapsed_ms` later; the rule that refused opens after `retry_ms`."""
@@ -72,7 +80,7 @@ class RuleSet:
             if state.index in self._rated:
                 ms = retry_ms if state.index == answer.index and retry_ms else state.reset_ms - elapsed_ms
                 numbers += (state.remaining, seconds(ms))
-        return self.headers.of(tuple(numbers)) if len(numbers) == 2 * len(self._rated) else ()
+        return self.limits.of(tuple(numbers)) if len(numbers) == 2 * len(self._rated) else ()
 
     # ---- what is counted ----
 
@@ -88,6 +96,26 @@ class RuleSet:
 
     def _count(self, index: int, result: Result, source: Source) -> Count:
         return COUNTS.decision(self.surface, self.rules[index].name, result, source)
+
+
+def flat(states: Sequence[RuleState]) -> list[int]:
+    return [number for one in states for number in (one.index, one.limit, one.remaining, one.reset_ms)]
+
+
+def _name(rule: HttpRule) -> bytes:
+    return (rule.header or "").lower().encode("ascii", "replace")
+
+
+def _of(rule: HttpRule, identities: Identities, user: str | None, values: Mapping[bytes, bytes]) -> str | None:
+    if rule.key == "Global":
+        return GLOBAL
+    if rule.key == "User" and user:
+        return identities.of("user", user)
+    if rule.key == "Header":
+        name = _name(rule)
+        value = values[name].strip()
+        return identities.of(f"header:{name.decode()}", value.decode("latin-1")) if value else None
+    return None
 
 
 def user_of(scope: Mapping[str, Any]) -> str | None:

@@ -47,5 +47,5 @@ class Snapshot:
         """Bounded by the combinations that paths and methods of the policy can make."""
         found = self._rule_sets.get(indexes)
         if found is None:
-            found = self._rule_sets[indexes] = RuleSet(self.document, indexes)
+            found = self._rule_sets[indexes] = RuleSet(self.document, self.revision, indexes)
         return found

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Sequence
 from contextlib import suppress
 
 from pydantic import ValidationError
@@ -36,6 +35,7 @@ class Surface:
         self._url, self._prefix, self._pod, self._default = url, prefix, pod, default
         self._secret = secrets.token_bytes(SECRET_BYTES)
         self.instance = f"{pod}-{secrets.token_hex(3)}"
+        self._instance = self.instance.encode()
         self.places: set[str] = set()
         self.snapshot: Snapshot | None = self._snapshot(0, default) if default else None
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -52,9 +52,9 @@ class Surface:
     def revision(self) -> int:
         return self.snapshot.revision if self.snapshot is not None else 0
 
-    def request_id(self) -> str:
+    def request_id(self) -> bytes:
         self._requests += 1
-        return f"{self.instance}:{self._requests}"
+        return b"%b:%d" % (self._instance, self._requests)
 
     async def enter(self) -> Snapshot | None:
         """For the first request or the start of the application, in each event loop."""
@@ -139,14 +139,14 @@ class Surface:
     async def _renew(self) -> None:
         if not self._read:
             await self.reload()
-        beat = RequestsBeat(self.instance, self._pod, {self.name: self.revision}, self._held())
-        renewal = await self.door.renew_requests(beat)
+        renewal = await self.door.renew_requests(self._beat())
         secret = await self.door.http_secret(self._secret)
         if renewal.revisions.get(self.name, 0) != self.revision or secret != self._secret:
             await self.reload()
+            await self.door.renew_requests(self._beat())  # whoever published waits to hear that it is in use
 
-    def _held(self) -> Sequence[str]:
-        return tuple(self.places)
+    def _beat(self) -> RequestsBeat:
+        return RequestsBeat(self.instance, self._pod, {self.name: self.revision}, tuple(self.places))
 
 
 def _line(fault: Exception) -> str:

@@ -22,8 +22,32 @@ SETTLE_AGAIN_SECONDS = 1.0
 SETTLES_KEPT = 10_000
 """While the store is away; what is dropped above it counts as failed, and its places lapse."""
 SETTLES_A_CALL = 100
+LOADS = 3
+"""So often a store is told a script that it does not know."""
+_MARK = "\0request\0"
+_PACKED_MARK = pack((_MARK,)).partition(b"\r\n")[2]
+"""Where the request's own name goes in a packed question."""
 
 logger = logging.getLogger("headgate.gate")
+
+
+class Question:
+    """Which rules, for whom: packed once, for all requests that ask the same."""
+
+    __slots__ = ("_seen", "_start", "_tail", "revision", "rules", "surface")
+
+    def __init__(self, surface: str, revision: int, rules: tuple[tuple[int, str], ...]) -> None:
+        self.surface, self.revision, self.rules = surface, revision, rules
+        self._seen: object = None
+        self._start = self._tail = b""
+
+    def packed(self, head: tuple[Argument, ...], seen: object, request: bytes) -> bytes:
+        """`head`: all before the surface. It is packed again when `seen` is another object."""
+        if self._seen is not seen:
+            whole = pack((*head, *http_requests.admit(Admit(self.surface, self.revision, "", _MARK, self.rules))))
+            self._start, _, self._tail = whole.partition(_PACKED_MARK)
+            self._seen = seen
+        return b"%b$%d\r\n%b\r\n%b" % (self._start, len(request), request, self._tail)
 
 
 class HttpDoor:
@@ -43,6 +67,7 @@ class HttpDoor:
         self._wire = AsyncWire(url, deadline=deadline)
         self._scripts = verbs or scripts()
         self._epoch, self._seq = b"", 0
+        self._seen, self._admit = object(), self._head("admit")
         self._settles: list[Settle] = []
         self._settling: asyncio.TimerHandle | asyncio.Task[None] | None = None
 
@@ -65,7 +90,39 @@ class HttpDoor:
     # ---- requests ----
 
     async def admit(self, admit: Admit) -> AdmitAnswer:
-        return http_replies.admit((await self._run("admit", http_requests.admit(admit)))[3:])
+        question, request = Question(admit.surface, admit.revision, tuple(admit.rules)), admit.request.encode()
+        try:
+            reply = await self.ask(question, request)
+        except ReplyError as fault:
+            reply = await self.ask_again(question, request, fault)
+        return self.answer(reply)
+
+    def ask(self, question: Question, request: bytes) -> asyncio.Future[Any]:
+        """`admit` in parts, for the hot path: the reply comes as it is; `ReplyError` goes to `ask_again`."""
+        return self._wire.ask(question.packed(self._admit, self._seen, request))
+
+    async def ask_again(self, question: Question, request: bytes, fault: ReplyError) -> Any:
+        """The script was unknown, so nothing was executed: this is not twice. Raises what any other fault means."""
+        for _ in range(LOADS):
+            if not faults.is_missing_script(str(fault)):
+                break
+            load = self._load("admit")  # in one write with the question: hardly anybody can flush between them
+            question_again = self.ask(question, request)
+            await load
+            try:
+                return await question_again
+            except ReplyError as again:
+                fault = again
+        raise self._fault(fault) from None
+
+    def answer(self, reply: Any) -> AdmitAnswer:
+        self.note(reply)
+        return http_replies.admit(reply[3:])
+
+    def note(self, reply: Any) -> None:
+        """The newest epoch and seq go along with each call."""
+        if self._epoch != reply[0] or reply[1] > self._seq:
+            self._look(reply[0], reply[1])
 
     async def settle(self, settles: Sequence[Settle]) -> int:
         return int((await self._run("settle", http_requests.settle(settles)))[3])
@@ -110,20 +167,29 @@ class HttpDoor:
         return await self._ask(pack(arguments))
 
     async def _run(self, verb: str, arguments: Sequence[Argument]) -> Any:
-        script = self._scripts[verb]
-        head = ("EVALSHA", script.sha, "1", self.keys.meta, self._prefix, self._epoch, self._seq)
-        command = pack((*head, *arguments))
-        try:
-            reply = await self._wire.ask(command)
-        except ReplyError as fault:
-            if not faults.is_missing_script(str(fault)):
-                raise self._fault(fault) from None
-            # Not executed, so this is not twice.
-            await self._ask(pack(("SCRIPT", "LOAD", script.text)))
+        command = pack((*self._head(verb), *arguments))
+        for _ in range(LOADS):
+            try:
+                reply = await self._wire.ask(command)
+                break
+            except ReplyError as fault:
+                if not faults.is_missing_script(str(fault)):
+                    raise self._fault(fault) from None
+                await self._load(verb)
+        else:
             reply = await self._ask(command)
-        if self._epoch != reply[0] or reply[1] > self._seq:
-            self._epoch, self._seq = reply[0], reply[1]
+        self.note(reply)
         return reply
+
+    def _look(self, epoch: bytes, seq: int) -> None:
+        self._epoch, self._seq = epoch, seq
+        self._seen, self._admit = object(), self._head("admit")
+
+    def _head(self, verb: str) -> tuple[Argument, ...]:
+        return "EVALSHA", self._scripts[verb].sha, "1", self.keys.meta, self._prefix, self._epoch, self._seq
+
+    def _load(self, verb: str) -> asyncio.Future[Any]:
+        return self._wire.ask(pack(("SCRIPT", "LOAD", self._scripts[verb].text)))
 
     async def _ask(self, command: bytes) -> Any:
         try:
