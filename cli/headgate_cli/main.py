@@ -13,6 +13,7 @@ from headgate.errors import HeadgateError, InvalidInput
 from headgate_cli.commands.explain import explain
 from headgate_cli.commands.plan import plan
 from headgate_cli.commands.publish import publish
+from headgate_cli.commands.report import report
 from headgate_cli.commands.status import status
 from headgate_cli.commands.up import up
 
@@ -24,7 +25,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (up, plan, publish, status, explain):
+for command in (up, plan, publish, status, explain, report):
     app.command()(command)
 
 
