@@ -21,6 +21,7 @@ from headgate.control.ports import (
     Manifest,
 )
 from headgate.errors import StoreUnavailable, StoreUnsuitable
+from headgate.gates.http import RequestsBeat, SurfaceState
 from headgate.gates.model.reference import ReferenceGates
 from headgate.gates.verbs import Beat, Owner, PublishAnswer, QueueState, Reaped, SlotBeat, StoreState
 from headgate.model.documents import Document, DocumentKind
@@ -115,6 +116,7 @@ class ReferenceStore:
         self.writes: list[str] = []
         self.fault: Exception | None = None
         self.full = False
+        self.http_looks = 0
         self.unsuitable = ""
         self.shown: dict[str, Mapping[str, Any]] = {}
         self.died: Callable[[], None] = lambda: None
@@ -151,6 +153,11 @@ class ReferenceStore:
         }
         return replace(state, queues=queues)
 
+    async def inspect_http(self) -> Mapping[str, SurfaceState]:
+        self._tick()
+        self.http_looks += 1
+        return self.gates.inspect_http()
+
     async def reap(self, limit: int = 100) -> Sequence[Reaped]:
         self._tick()
         return self.gates.reap(limit)
@@ -164,6 +171,13 @@ class ReferenceStore:
         """A worker pod says which revision it has in use."""
         self._tick()
         self.gates.renew(Beat(f"{pod}-aaaaaa", pod, queue, revision, [SlotBeat(f"{pod}-aaaaaa.0")], []))
+
+    def serve(self, surface: str, instance: str = "web-1-aaaaaa", revision: int | None = None) -> None:
+        """An API process says which revision of a surface it has in use; None: the newest."""
+        self._tick()
+        known = self.gates.read_http(surface)
+        in_use = (known[0] if known else 0) if revision is None else revision
+        self.gates.renew_requests(RequestsBeat(instance, instance, {surface: in_use}, ()))
 
     def lose_everything(self) -> None:
         """Restarted without its data."""

@@ -2,17 +2,22 @@
 
 from collections.abc import Callable
 
-from headgate.desired.documents import budget_document, queue_document
+from headgate.desired.documents import budget_document, document_of, http_document, queue_document
 from headgate.desired.wanted import Wanted
 from headgate.model.budget import Budget
 from headgate.model.documents import (
     BudgetDocument,
     BudgetShare,
+    HttpDocument,
+    HttpMatch,
+    HttpRule,
     JobRules,
     OverrideDocument,
+    PathMatch,
     QueueDocument,
     RateDocument,
 )
+from headgate.model.http_policy import HTTPPolicy
 from headgate.model.parse import parse
 
 Make = Callable[..., Wanted]
@@ -99,4 +104,85 @@ def test_a_budget() -> None:
     assert isinstance(budget, Budget)
     assert budget_document(budget) == BudgetDocument(
         name="shop/mail", total=20, http_reserved=2, rate=RateDocument(limit=5, period_ms=1000)
+    )
+
+
+def test_a_surface_with_nothing_but_a_rule() -> None:
+    """Every default is that of the resource: Local, 30 s, 1 MiB, all requests, by address."""
+    policy = parse(
+        {
+            "apiVersion": "headgate.dev/v1alpha1",
+            "kind": "HTTPPolicy",
+            "metadata": {"name": "api", "namespace": "shop"},
+            "spec": {"rules": [{"name": "general", "rate": {"limit": 100, "periodSeconds": 900}}]},
+        }
+    )
+    assert isinstance(policy, HTTPPolicy)
+    rule = HttpRule(name="general", rate=RateDocument(limit=100, period_ms=900_000))
+    assert http_document(policy) == HttpDocument(surface="api", rules=(rule,))
+    assert document_of(policy) == http_document(policy)
+
+
+def test_every_field_of_a_surface_arrives() -> None:
+    """Budgets by their full name, periods in milliseconds, in the order in which the rules were written."""
+    policy = parse(
+        {
+            "apiVersion": "headgate.dev/v1alpha1",
+            "kind": "HTTPPolicy",
+            "metadata": {"name": "api", "namespace": "shop"},
+            "spec": {
+                "surface": "public",
+                "onStoreFailure": "Deny",
+                "trustedProxies": ["10.0.0.0/8"],
+                "ipv6PrefixLength": 56,
+                "requestTimeoutSeconds": 5,
+                "maxBodyBytes": 0,
+                "rules": [
+                    {
+                        "name": "start",
+                        "mode": "Shadow",
+                        "match": {
+                            "methods": ["POST"],
+                            "paths": [{"value": "/a"}, {"type": "Template", "value": "/b/{id}"}],
+                            "hosts": ["example.com"],
+                        },
+                        "key": {"type": "Header", "header": "X-Api-Key"},
+                        "rate": {"limit": 10, "periodSeconds": 60},
+                        "inFlight": 3,
+                        "count": "Failures",
+                        "cost": 2,
+                        "budgetRefs": [{"name": "database", "weight": 4}],
+                    },
+                    {"name": "other", "inFlight": 1, "key": {"type": "Global"}},
+                ],
+            },
+        }
+    )
+    assert isinstance(policy, HTTPPolicy)
+    assert http_document(policy) == HttpDocument(
+        surface="public",
+        on_store_failure="Deny",
+        trusted_proxies=("10.0.0.0/8",),
+        ipv6_prefix_length=56,
+        request_timeout_seconds=5,
+        max_body_bytes=0,
+        rules=(
+            HttpRule(
+                name="start",
+                mode="Shadow",
+                match=HttpMatch(
+                    methods=("POST",),
+                    paths=(PathMatch(value="/a"), PathMatch(type="Template", value="/b/{id}")),
+                    hosts=("example.com",),
+                ),
+                key="Header",
+                header="X-Api-Key",
+                rate=RateDocument(limit=10, period_ms=60_000),
+                in_flight=3,
+                count="Failures",
+                cost=2,
+                budgets=(BudgetShare(name="shop/database", weight=4),),
+            ),
+            HttpRule(name="other", in_flight=1, key="Global"),
+        ),
     )

@@ -41,6 +41,13 @@ def test_every_mistake_is_named_on_a_line_of_its_own() -> None:
     assert str(refused.value).splitlines() == list(refused.value.mistakes)
 
 
+def test_a_list_of_one_wrong_item_is_not_also_too_short() -> None:
+    """One mistake, one sentence."""
+    with pytest.raises(InvalidManifest) as refused:
+        parse({**HEAD, "kind": "HTTPPolicy", "metadata": {"name": "api"}, "spec": {"rules": [{"name": "g"}]}})
+    assert refused.value.mistakes == ("spec.rules[0]: a rule needs rate, inFlight or budgetRefs",)
+
+
 def test_a_broken_rule_quotes_the_values() -> None:
     """`perKey cannot exceed total` alone would leave the reader to look for both."""
     with pytest.raises(

@@ -21,7 +21,15 @@ _VALUE_SHOWN = 60
 def sentences(error: ValidationError, model: type[BaseModel]) -> list[str]:
     """One sentence for each mistake, in the order of the fields."""
     schema = structural(model)
-    return [line for detail in error.errors() for line in _lines(detail, schema)]
+    details = error.errors()
+    return [line for detail in details if not _follows(detail, details) for line in _lines(detail, schema)]
+
+
+def _follows(detail: ErrorDetails, others: list[ErrorDetails]) -> bool:
+    """A list is called too short without the items that are wrong themselves: those sentences suffice."""
+    path = detail["loc"]
+    below = (other["loc"] for other in others if len(other["loc"]) > len(path))
+    return detail["type"] == "too_short" and any(other[: len(path)] == path for other in below)
 
 
 def written(path: Path) -> str:
