@@ -1,4 +1,4 @@
-"""Who may do what: a bearer token with the scope that the route names."""
+"""Who may do what: a bearer token with the scope that the route names, or the dashboard's session, which is one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Annotated, Any
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from headgate_api.parts import Parts, parts_of
+from headgate_api.dashboard import session
+from headgate_api.parts import PartsOf
 from headgate_api.problems import Problem
 from headgate_api.tokens import Caller, Scope
 
@@ -25,10 +26,11 @@ def needs(scope: Scope) -> Any:
 def _guard(scope: Scope) -> Callable[..., Caller]:
     def check(
         request: Request,
-        parts: Annotated[Parts, Depends(parts_of)],
+        parts: PartsOf,
         credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)] = None,
     ) -> Caller:
-        caller = parts.tokens.caller(credentials.credentials) if credentials else None
+        token = credentials.credentials if credentials else session.presented(request)
+        caller = parts.tokens.caller(token) if token else None
         return permit(caller, scope, request)
 
     return check

@@ -1,0 +1,1 @@
+"""The dashboard: one live page over one poller a process, however many look at it."""
