@@ -7,6 +7,8 @@ changes something needs the header `X-Headgate-Page` too, which no form can send
 from __future__ import annotations
 
 from fastapi import Request, Response
+from starlette.requests import HTTPConnection
+from starlette.types import Scope
 
 COOKIE = "headgate_session"
 PAGE_HEADER = "x-headgate-page"
@@ -18,7 +20,12 @@ def presented(request: Request) -> str | None:
     """The token of the session, where it counts for this request."""
     if request.method not in _SAFE and PAGE_HEADER not in request.headers:
         return None
-    return request.cookies.get(COOKIE) or None
+    return of_cookies(request.scope)
+
+
+def of_cookies(scope: Scope) -> str | None:
+    """The token of the session, for who only wants to know who it is."""
+    return HTTPConnection(scope).cookies.get(COOKIE) or None
 
 
 def begin(request: Request, response: Response, token: str) -> None:

@@ -108,7 +108,9 @@ def _queue(reading: Reading, queue: QueueState, budgets: Mapping[str, BudgetDocu
     return {**counts, **_declared(document, len(queue.instances), budgets, now, by)}
 
 
-def _declared(document: QueueDocument, workers: int, budgets: Mapping[str, BudgetDocument], now: int) -> dict[str, Any]:
+def _declared(
+    document: QueueDocument, workers: int, budgets: Mapping[str, BudgetDocument], now: int, by: str
+) -> dict[str, Any]:
     bound = capacity(document, workers, budgets, now)
     stop = stop_policy_in_force(document, now)
     return compact(
