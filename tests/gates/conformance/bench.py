@@ -93,6 +93,12 @@ class Bench(Protocol):
 
     def budget_holders(self, budget: str) -> dict[str, int]: ...
 
+    def budget_http_holders(self, budget: str) -> dict[str, int]:
+        """The requests among them, as they count against httpReserved."""
+
+    def counters(self) -> object:
+        """All that HTTP rules and budgets count, statistics apart: equal when no counter moved."""
+
     def wakes(self) -> list[tuple[str, str]]:
         """(instance, queue) of each wake since the last call."""
 

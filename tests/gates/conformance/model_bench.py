@@ -112,6 +112,21 @@ class ModelBench:
     def budget_holders(self, budget: str) -> dict[str, int]:
         return dict(self.store.budgets[budget].held.ends) if budget in self.store.budgets else {}
 
+    def budget_http_holders(self, budget: str) -> dict[str, int]:
+        return dict(self.store.budgets[budget].http.ends) if budget in self.store.budgets else {}
+
+    def counters(self) -> object:
+        self.store.http.expire(self.now)
+        clients = {
+            where: (client.starts.entries, client.failures.entries, client.held.ends, client.ban)
+            for where, client in self.store.http.clients.items()
+        }
+        budgets = {
+            name: (budget.held.ends, budget.http.ends, budget.starts.starts)
+            for name, budget in self.store.budgets.items()
+        }
+        return copy.deepcopy((clients, budgets))
+
     def wakes(self) -> list[tuple[str, str]]:
         woken, self.store.woken = self.store.woken, []
         return woken
@@ -123,6 +138,8 @@ class ModelBench:
         for slot in list(store.slots):
             store.slot(slot)
         kept = {name for name in names if getattr(store, name) != getattr(empty, name)}
+        store.http.expire(self.now)
+        kept |= {name for name in ("surfaces", "clients", "apis") if getattr(store.http, name)}
         return kept | {
             f"queue/{name}/{part}"
             for name, gates in store.queues.items()

@@ -197,6 +197,14 @@ class ServerBench:
     def budget_holders(self, budget: str) -> dict[str, int]:
         return self._ends(self._keys.budget_gate(budget, "held"))
 
+    def budget_http_holders(self, budget: str) -> dict[str, int]:
+        return self._ends(self._keys.budget_gate(budget, "http"))
+
+    def counters(self) -> object:
+        kinds = (f"{self._keys.own}:h:*", f"{self._keys.own}:b:*")
+        names = [name for kind in kinds for name in self._client.scan_iter(kind)]
+        return {name: (self._client.dump(name), self._client.pexpiretime(name)) for name in names}
+
     def wakes(self) -> list[tuple[str, str]]:
         last = self._keys.wake("last-of-all")
         self._client.publish(last, "")
@@ -209,5 +217,5 @@ class ServerBench:
         raise TimeoutError("the store did not deliver its own message")
 
     def own_keys(self) -> set[str]:
-        memory = {self._keys.meta, self._keys.unpublished}
+        memory = {self._keys.meta, self._keys.unpublished, self._keys.http_secret}
         return {name.decode() for name in self._client.scan_iter(f"{self._keys.own}:*")} - memory

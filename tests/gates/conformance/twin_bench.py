@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
 
+from headgate.gates.http import Allowed
 from headgate.gates.verbs import Gates, Grant, Renewal, StoreState
 from tests.gates.conformance.bench import Bench, JobSeen
 
@@ -16,6 +17,8 @@ def plain(answer: Any) -> Any:
         return replace(answer, job={}, more=False)
     if isinstance(answer, Renewal):
         return replace(answer, reaped=tuple(sorted(answer.reaped, key=str)))
+    if isinstance(answer, Allowed):
+        return replace(answer, places=tuple(sorted(answer.places)))
     if isinstance(answer, StoreState):
         return (answer.now, answer.epoch, answer.seq, answer.quarantine_until, dict(answer.owners))
     if isinstance(answer, JobSeen):
@@ -72,6 +75,10 @@ class TwinBench(_Twin):
         first, second = cast(tuple[object, object], snapshot)
         self._first.restore(first)
         self._second.restore(second)
+
+    def counters(self) -> object:
+        """Each in its own form: only whether they moved can be compared."""
+        return self._first.counters(), self._second.counters()
 
     def wakes(self) -> list[tuple[str, str]]:
         first, second = sorted(self._first.wakes()), sorted(self._second.wakes())

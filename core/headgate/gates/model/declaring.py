@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from headgate.gates.model import http_state
 from headgate.gates.model.budgets import Budget
 from headgate.gates.model.limits import limits_of
 from headgate.gates.model.places import forget_if_drained
@@ -9,7 +10,14 @@ from headgate.gates.model.state import Declaration, Policy, Store
 from headgate.gates.model.waiting import wake_all
 from headgate.gates.overrides import Override, OverrideState
 from headgate.gates.verbs import Declarations, Declared, Owned, Owner, PublishAnswer, Published, Same, Stale
-from headgate.model.documents import BudgetDocument, Document, DocumentKind, OverrideDocument, QueueDocument
+from headgate.model.documents import (
+    BudgetDocument,
+    Document,
+    DocumentKind,
+    HttpDocument,
+    OverrideDocument,
+    QueueDocument,
+)  # fmt: skip
 
 REMEMBERED_MS = 86_400_000
 """How long it is known that a document was unpublished. Any unpublish prolongs it for all, as one key holds them."""
@@ -42,6 +50,8 @@ def publish(
         _publish_queue(store, document, store.meta.revision)
     elif isinstance(document, BudgetDocument):
         _publish_budget(store, document, store.meta.revision)
+    elif isinstance(document, HttpDocument):
+        http_state.publish(store.http, document, store.meta.revision)
     return Published(store.meta.revision)
 
 
@@ -63,6 +73,8 @@ def read_declared(store: Store, queue: str) -> Declarations:
 
 
 def _is_there(store: Store, document: Document) -> bool:
+    if isinstance(document, HttpDocument):
+        return document.name in store.http.surfaces
     return document.name in (store.policies if isinstance(document, QueueDocument) else store.budgets)
 
 
@@ -104,6 +116,8 @@ def unpublish(store: Store, kind: DocumentKind, name: str, owner: Owner) -> bool
     del store.owners[f"{kind}/{name}"]
     if kind == "budget":
         store.budgets.pop(name, None)
+    elif kind == "http":
+        store.http.surfaces.pop(name, None)
     else:
         store.policies.pop(name, None)
         wake_all(store, name)

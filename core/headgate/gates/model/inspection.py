@@ -71,12 +71,19 @@ def _holders(leases: Leases) -> tuple[tuple[str, int], ...]:
     return tuple((holder.rpartition(":")[2], end) for holder, end in ordered)
 
 
+def _budget_holders(leases: Leases) -> tuple[tuple[str, int], ...]:
+    """Execution ids, and requests as `h:<request>`."""
+    members = [member for _, member in sorted((end, member) for member, end in leases.ends.items())]
+    named = zip(members, _holders(leases), strict=True)
+    return tuple((member if member.startswith("h:") else name, end) for member, (name, end) in named)
+
+
 def _budget(store: Store, name: str) -> list[GateState]:
     budget, label, states = store.budgets[name], f"{Blocker.BUDGET}/{name}", []
     if budget.document.total:
         sleep = -(-budget.sleep // 1000) or None
         used, waiting = budget.used(store.now), len(budget.wait)
-        states.append(GateState(label, budget.document.total, 0, used, sleep, _holders(budget.held), waiting))
+        states.append(GateState(label, budget.document.total, 0, used, sleep, _budget_holders(budget.held), waiting))
     rate = rate_of(budget.document.rate)
     if rate:
         states.append(_ring(store, label, budget.starts, rate, len(budget.rate_wait)))

@@ -6,13 +6,17 @@ it remembers the newest (epoch, seq) it saw, so several of them over one `Store`
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from headgate.gates.http import Admit, AdmitAnswer, RequestsBeat, RequestsRenewal, Settle, SurfaceState
 from headgate.gates.model import (
     claiming,
     declaring,
     finishing,
+    http_admitting,
+    http_renewing,
+    http_settling,
     inspection,
     keeping,
     losing,
@@ -42,7 +46,7 @@ from headgate.gates.verbs import (
     Seen,
     StoreState,
 )  # fmt: skip
-from headgate.model.documents import Document, DocumentKind, QueueDocument
+from headgate.model.documents import Document, DocumentKind, HttpDocument, QueueDocument
 
 
 class ReferenceGates:
@@ -122,6 +126,28 @@ class ReferenceGates:
 
     def read_samples(self, since: int) -> Samples:
         return sampling.read(self.store, since)
+
+    # ---- requests ----
+
+    def admit(self, admit: Admit) -> AdmitAnswer:
+        with self._call():
+            return http_admitting.admit(self.store, admit)
+
+    def settle(self, settles: Sequence[Settle]) -> int:
+        with self._call():
+            return http_settling.settle(self.store, settles)
+
+    def renew_requests(self, beat: RequestsBeat) -> RequestsRenewal:
+        with self._call():
+            return http_renewing.renew_requests(self.store, beat)
+
+    def read_http(self, surface: str) -> tuple[int, HttpDocument] | None:
+        known = self.store.http.surfaces.get(surface)
+        return (known.revision, known.document) if known else None
+
+    def inspect_http(self) -> Mapping[str, SurfaceState]:
+        self._see()
+        return http_renewing.inspect_http(self.store)
 
     def check(self) -> None:
         """Memory never evicts."""

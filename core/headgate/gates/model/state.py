@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from headgate.gates.model.budgets import Budget
 from headgate.gates.model.clock import Clock
+from headgate.gates.model.http_state import Http
 from headgate.gates.model.lanes import Lanes
 from headgate.gates.model.leases import Leases
 from headgate.gates.model.rates import Buckets, Ring
@@ -107,9 +108,10 @@ class Store:
     queues: dict[str, QueueGates] = field(default_factory=dict)
     budgets: dict[str, Budget] = field(default_factory=dict)
     owners: dict[str, Declaration] = field(default_factory=dict)
-    """`queue/<queue>` or `budget/<name>` -> declaration."""
+    """`<kind>/<name>` of a document -> declaration."""
     unpublished: dict[tuple[str, str], int] = field(default_factory=dict)
     """(field of owners, uid) that no copy may bring back -> until when (ms)."""
+    http: Http = field(default_factory=Http)
     draining: set[str] = field(default_factory=set)
     """Unpublished queues where something still runs."""
     instances: dict[str, InstanceBeat] = field(default_factory=dict)

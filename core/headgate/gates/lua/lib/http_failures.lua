@@ -29,7 +29,7 @@ local function settle_start(where, stamp, failed)
     if struct.unpack('<d', text, i) == stamp then first, last = first or i, i + 7 end
   end
   if not first then return 0 end
-  local confirmed = failed and string.rep(struct.pack('<d', stamp + 0.5), (last + 1 - first) / 8) or ''
+  local confirmed = failed and string.rep(struct.pack('<d', stamp - 0.5), (last + 1 - first) / 8) or ''
   text = string.sub(text, 1, first - 1) .. confirmed .. string.sub(text, last + 1)
   if text == '' then call('DEL', key) else call('SET', key, text, 'KEEPTTL') end
   if failed then ban(where, text) end

@@ -1,4 +1,4 @@
--- Starts as a STRING of doubles (us), newest first. Half a microsecond more: a failure that was reported.
+-- Starts as a STRING of doubles (us), newest first. Half a microsecond less: a failure that was reported.
 -- Needs: start, http_rule.
 local function start_at(text, i) -- from 0
   return (struct.unpack('<d', text, i * 8 + 1))

@@ -1,0 +1,178 @@
+"""A Hypothesis state machine over requests, edits and time: the reference and the scripts in lockstep.
+
+What must hold is judged by a history of its own: no window above its limit, nothing taken by a refusal.
+"""
+
+import os
+from typing import Any, ClassVar
+
+import pytest
+import redis
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from headgate.gates.http import Allowed, StaleRules
+from tests.gates.conformance.bench import Bench
+from tests.gates.conformance.crowd import Asked, Crowd, per
+from tests.gates.conformance.model_bench import ModelBench
+from tests.gates.conformance.server_bench import ServerBench
+from tests.gates.conformance.twin_bench import TwinBench
+
+SCALE = int(os.environ.get("HEADGATE_HYPOTHESIS_EXAMPLES", "1"))
+PEOPLE = ("ann", "bob")
+APIS = ("api-1", "api-2")
+
+GENERAL = st.fixed_dictionaries(
+    {
+        "rate": st.sampled_from([per(3, 1_000), per(5, 2_500), per(260, 1_000), None]),
+        "in_flight": st.sampled_from([None, 2]),
+        "cost": st.sampled_from([1, 2]),
+        "mode": st.sampled_from(["Enforce", "Enforce", "Shadow"]),
+        "key": st.sampled_from(["ClientIP", "Global"]),
+    }
+)
+AUTH = st.fixed_dictionaries(
+    {
+        "rate": st.sampled_from([per(2, 2_000), per(3, 5_000)]),
+        "count": st.sampled_from(["Failures", "Failures", "All"]),
+        "mode": st.sampled_from(["Enforce", "Enforce", "Shadow"]),
+    }
+)
+SHARED = st.fixed_dictionaries(
+    {"budgets": st.sampled_from([[{"name": "ns/db"}], [{"name": "ns/db", "weight": 2}], [{"name": "ns/none"}]])}
+)
+
+
+class HttpMachine(RuleBasedStateMachine):
+    open_bench: ClassVar[Any] = ModelBench
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bench: Bench = type(self).open_bench()
+        self.crowd = Crowd(self.bench)
+        self.running: list[Asked] = []
+        self.ended: list[Asked] = []
+
+    @initialize(general=GENERAL, auth=AUTH, shared=SHARED)
+    def begin(self, general: dict[str, Any], auth: dict[str, Any], shared: dict[str, Any]) -> None:
+        self.crowd.budget(total=2, rate=per(9, 3_000), http_reserved=1)
+        self.publish(general, auth, shared)
+
+    @rule(general=GENERAL, auth=AUTH, shared=SHARED)
+    def publish(self, general: dict[str, Any], auth: dict[str, Any], shared: dict[str, Any]) -> None:
+        self.crowd.policy(general=general, auth=auth, shared=shared)
+
+    @rule(total=st.sampled_from([1, 2, 4]), rate=st.sampled_from([None, per(3, 1_500)]))
+    def set_budget(self, total: int, rate: Any) -> None:
+        self.crowd.budget(total=total, rate=rate)
+
+    @rule(
+        who=st.sampled_from([*PEOPLE, "-"]),
+        rules=st.sampled_from([None, ["general"], ["general", "auth"], ["auth"], ["shared"], ["general", "shared"]]),
+        times=st.integers(1, 4),
+        api=st.sampled_from(APIS),
+    )
+    def ask(self, who: str, rules: list[str] | None, times: int, api: str) -> None:
+        for _ in range(times):
+            before = self.bench.counters()
+            asked = self.crowd.ask(who, rules, api)
+            assert not isinstance(asked.answer, StaleRules)
+            if isinstance(asked.answer, Allowed):
+                self.running.append(asked)
+            else:
+                assert self.bench.counters() == before
+
+    @rule(who=st.sampled_from([*PEOPLE, "-"]))
+    def flood(self, who: str) -> None:
+        """As many as a rule in buckets or in a ring lets through."""
+        self.running += [
+            one for one in (self.crowd.ask(who, ["general"]) for _ in range(140)) if isinstance(one.answer, Allowed)
+        ]
+
+    @precondition(lambda self: self.running)
+    @rule(data=st.data(), failed=st.booleans(), twice=st.booleans())
+    def end(self, data: st.DataObject, failed: bool, twice: bool) -> None:
+        one = self.running.pop(data.draw(st.integers(0, len(self.running) - 1), label="request"))
+        self.crowd.end(one, failed=failed)
+        if twice:
+            assert self.crowd.end(one, failed=not failed) == 0
+        self.ended.append(one)
+
+    @precondition(lambda self: self.ended)
+    @rule(data=st.data(), failed=st.booleans())
+    def end_again(self, data: st.DataObject, failed: bool) -> None:
+        assert self.crowd.end(data.draw(st.sampled_from(self.ended[-5:]), label="request"), failed=failed) == 0
+
+    @rule(api=st.sampled_from(APIS), forgets=st.booleans())
+    def beat(self, api: str, forgets: bool) -> None:
+        mine = [one for one in self.running if one.admit.instance == api]
+        self.crowd.beat(api, *mine[: len(mine) // 2 if forgets else None])
+
+    @rule()
+    def say_goodbye(self) -> None:
+        self.crowd.beat("api-2", surfaces={})
+
+    @rule(ms=st.sampled_from([0.001, 0.4, 1, 333, 500, 999.999, 1_000, 2_500, 5_000, 20_000, 61_000, 900_000]))
+    def advance(self, ms: float) -> None:
+        self.bench.advance(ms)
+
+    @rule(ms=st.sampled_from([0.4, 300, 5_000]))
+    def step_back(self, ms: float) -> None:
+        self.bench.advance(-ms)
+
+    @rule(ms=st.sampled_from([40_000, 3_600_000]))
+    def step_far_back(self, ms: float) -> None:
+        self.bench.advance(-ms)
+
+    @rule()
+    def lose_the_store(self) -> None:
+        self.bench.wipe()
+        self.running.clear()
+        self.crowd.budget(total=2)
+        self.crowd.policy(general={"rate": per(3, 1_000)}, auth={"rate": per(2, 2_000)}, shared={"in_flight": 1})
+
+    @invariant()
+    def both_see_the_same(self) -> None:
+        self.bench.budget_holders("ns/db")
+        self.bench.budget_http_holders("ns/db")
+        self.crowd.door("operator").inspect_http()
+
+    def teardown(self) -> None:
+        self.bench.close()
+
+
+def run(machine: type[HttpMachine], examples: int, steps: int) -> None:
+    checks = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=examples * SCALE,
+            stateful_step_count=steps,
+            deadline=None,
+            suppress_health_check=checks,
+            derandomize=SCALE == 1,
+            database=None,
+            report_multiple_bugs=False,
+        ),
+    )
+
+
+@pytest.mark.store
+def test_the_scripts_admit_what_the_reference_admits(store_url: str) -> None:
+    def twins() -> Bench:
+        with redis.Redis.from_url(store_url) as client:
+            client.flushall()
+        return TwinBench(ModelBench(), ServerBench(store_url))
+
+    class Lockstep(HttpMachine):
+        open_bench = staticmethod(twins)
+
+    run(Lockstep, examples=20, steps=40)
