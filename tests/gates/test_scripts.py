@@ -33,6 +33,11 @@ FLAGS = {
     "renew_requests": "#!lua flags=allow-oom",
     "inspect_http": "#!lua flags=allow-oom",
     "record_sample": "#!lua",
+    "begin_run": "#!lua",
+    "renew_run": "#!lua flags=allow-oom",
+    "end_run": "#!lua flags=allow-oom",
+    "skip_ticks": "#!lua flags=allow-oom",
+    "inspect_tasks": "#!lua flags=no-writes",
     "read_samples": "#!lua flags=no-writes",
 }
 """What may run above maxmemory, and what must be refused there before its first write."""

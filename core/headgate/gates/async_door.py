@@ -14,6 +14,7 @@ from typing import TypeVar
 from headgate.gates.door import Door
 from headgate.gates.http import Admit, AdmitAnswer, RequestsBeat, RequestsRenewal, Settle, SurfaceState
 from headgate.gates.keys import Keys
+from headgate.gates.runs import TaskState
 from headgate.gates.samples import Sample, Samples
 from headgate.gates.verbs import Declarations, Enqueue, EnqueueAnswer, Owner, PublishAnswer, Reaped, StoreState
 from headgate.model.documents import Document, DocumentKind, HttpDocument, QueueDocument
@@ -75,6 +76,12 @@ class AsyncDoor:
 
     async def inspect_http(self) -> Mapping[str, SurfaceState]:
         return await self._do(self._door.inspect_http)
+
+    async def skip_ticks(self, task: str, ticks: Sequence[int]) -> int:
+        return await self._do(partial(self._door.skip_ticks, task, ticks))
+
+    async def inspect_tasks(self) -> Mapping[str, TaskState]:
+        return await self._do(self._door.inspect_tasks)
 
     async def check(self) -> None:
         await self._do(self._door.check)

@@ -11,6 +11,7 @@ from headgate.gates import faults, overrides, replies, requests, samples, state,
 from headgate.gates.http_verbs import HttpVerbs
 from headgate.gates.keys import Keys
 from headgate.gates.overrides import Override
+from headgate.gates.run_verbs import RunVerbs
 from headgate.gates.samples import Sample, Samples
 from headgate.gates.scripts import Script, scripts
 from headgate.gates.verbs import (
@@ -43,8 +44,8 @@ PATIENCE_SECONDS = 2.0
 """A call whose reply is lost is sent again, unchanged, at most so often and for so long; every verb is idempotent."""
 
 
-class Door(HttpVerbs):
-    """The gates of one store. Make it after a fork; not for several threads. Implements `Gates` and `HttpGates`."""
+class Door(HttpVerbs, RunVerbs):
+    """The gates of one store. Make it after a fork; not for several threads. `Gates`, `HttpGates`, `RunGates`."""
 
     def __init__(
         self, url: str, prefix: str = "rq", *, timeout: float = 0.65, verbs: Mapping[str, Script] | None = None

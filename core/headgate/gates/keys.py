@@ -163,6 +163,10 @@ class Keys:
         """HASH pod, `s:<surface>` revision in use, `i:<surface>/<rule>` requests in flight; lives 3 renewals."""
         return f"{self.own}:api:{instance}"
 
+    def report(self, digest: str) -> str:
+        """STRING: the report of one request at a proxy was taken; lives as long as its id could be used."""
+        return f"{self.own}:report:{digest}"
+
     def policy(self, queue: str) -> str:
         """HASH revision, gates (packed limits), doc (JSON), sleep (us); over, over_doc: an operator's override."""
         return f"{self.own}:policy:{queue}"
@@ -178,6 +182,18 @@ class Keys:
     def key_gate(self, queue: str, key: str, part: str) -> str:
         """A perKey key's own: held (ZSET by lease end), starts (LIST ring) or buckets (STRING)."""
         return self.gate(queue, f"key:{part}:{key}")
+
+    def task(self, task: str) -> str:
+        """HASH revision, doc (JSON)."""
+        return f"{self.own}:t:{task}"
+
+    def task_run(self, task: str) -> str:
+        """HASH of the run under way (run, fence, pod, tick, since, lease_end), of the last one, and of skips."""
+        return f"{self.own}:t:{task}:run"
+
+    def task_ticks(self, task: str) -> str:
+        """ZSET of the newest 128 ticks that are settled: `r<ms>` ran, `s<ms>` skipped."""
+        return f"{self.own}:t:{task}:ticks"
 
     def budget(self, name: str) -> str:
         """HASH total, reserved, limit, period (us), waiting, promised, sleep (us), revision, doc (JSON)."""

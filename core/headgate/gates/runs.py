@@ -16,7 +16,8 @@ from headgate.model.documents import TaskDocument
 class Begin:
     """May this run start? `tick`: the time it was scheduled for, None when somebody started it by hand.
 
-    `run` names it (the Job's uid, or anything unique). The same run gets the same answer while it holds the lease.
+    `run` names it (the Job's uid, or anything unique). The same run in the same pod gets the same answer while it holds
+    the lease. A run that failed or was lost may begin again, as its retry, however old its tick is by then.
     """
 
     task: str
@@ -36,7 +37,10 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """Another run holds the lease: this one is skipped, and its tick is counted once."""
+    """Another run holds the lease: this one is skipped, and its tick is counted once.
+
+    `run` is one's own when an earlier attempt of it, in another pod, may still be alive: wait for its lease to end.
+    """
 
     run: str
     pod: str
@@ -67,7 +71,10 @@ BeginAnswer = Begun | Running | Passed | NoTask | TaskHeld
 
 @dataclass(frozen=True, slots=True)
 class TaskState:
-    """One task as it stands; times 0 when there is none. `skipped`: distinct ticks, `skips_in_a_row` since one ran."""
+    """One task as it stands; times 0 when there is none. `skipped`: distinct ticks, `skips_in_a_row` since one ran.
+
+    `cycles_with_skips`: runs in a row that each made the schedule skip. `skipped_ticks`: the newest 32.
+    """
 
     name: str
     revision: int
@@ -84,6 +91,8 @@ class TaskState:
     skipped: int = 0
     skips_in_a_row: int = 0
     last_skipped_tick: int = 0
+    cycles_with_skips: int = 0
+    skipped_ticks: tuple[int, ...] = ()
 
 
 class RunGates(Protocol):

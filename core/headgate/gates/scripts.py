@@ -17,6 +17,7 @@ VERBS = (
     "claim", "finish", "finish_claim", "seal", "release", "renew", "reap",
     "enqueue", "publish", "unpublish", "read_declared", "override", "inspect", "record_sample", "read_samples",
     "admit", "settle", "renew_requests", "inspect_http",
+    "begin_run", "renew_run", "end_run", "skip_ticks", "inspect_tasks",
 )  # fmt: skip
 
 _LUA = files("headgate.gates") / "lua"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 
+from headgate.gates.model import tasks
 from headgate.gates.model.reference import ReferenceGates
 from headgate.gates.model.rq import Worker
 from headgate.gates.model.state import Meta, Store
@@ -134,7 +135,18 @@ class ModelBench:
     def own_keys(self) -> set[str]:
         """Named as the concept, not as keys: what is not in its first state (and did not expire)."""
         store, empty = self.store, Store()
-        names = ("policies", "owners", "budgets", "draining", "instances", "worker_starts", "slots", "idempotency")
+        names = (
+            "policies",
+            "owners",
+            "budgets",
+            "draining",
+            "instances",
+            "worker_starts",
+            "slots",
+            "idempotency",
+            "tasks",
+        )
+        tasks.expire(store.tasks, self.now)
         for slot in list(store.slots):
             store.slot(slot)
         kept = {name for name in names if getattr(store, name) != getattr(empty, name)}

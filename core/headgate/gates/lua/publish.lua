@@ -1,7 +1,7 @@
 #!lua
--- Declare the limits of a queue, a budget or an HTTP surface. In force for the next start everywhere.
+-- Declare the limits of a queue, a budget, an HTTP surface or a periodic task. In force for the next start everywhere.
 -- KEYS[1], ARGV[1-3]: lib/start.lua
--- ARGV[4]  string  queue, budget or http
+-- ARGV[4]  string  queue, budget, http or task
 -- ARGV[5]  string  name
 -- ARGV[6]  JSON    the document (model/documents.py)
 -- ARGV[7]  string  hash of the document
@@ -13,7 +13,7 @@
 -- include: start
 local kind, queue, field = ARGV[4], ARGV[5], ARGV[4] .. '/' .. ARGV[5]
 local generation, record = tonumber(ARGV[10]), call('HGET', H .. 'owners', field)
-local key = H .. ({ queue = 'policy:', budget = 'b:', http = 'http:' })[kind] .. queue
+local key = H .. ({ queue = 'policy:', budget = 'b:', http = 'http:', task = 't:' })[kind] .. queue
 local owner = { name = ARGV[8], uid = ARGV[9], generation = generation, cluster = ARGV[11], hash = ARGV[7] }
 local copy, removed = tonumber(ARGV[13]), field .. ' ' .. owner.uid
 if copy then
@@ -46,6 +46,8 @@ if kind == 'queue' then
   -- include: publish_queue
 elseif kind == 'http' then
   -- include: publish_http
+elseif kind == 'task' then
+  -- include: publish_task
 else
   -- include: budget
   -- include: publish_budget

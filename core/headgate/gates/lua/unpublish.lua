@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Remove a document. What runs goes on; the last one to finish takes the queue's own keys with it.
 -- KEYS[1], ARGV[1-3]: lib/start.lua
--- ARGV[4]  string  queue, budget or http
+-- ARGV[4]  string  queue, budget, http or task
 -- ARGV[5]  string  name
 -- ARGV[6]  string  owner's name       ARGV[7]  string  uid
 -- Answers {epoch, seq, now, 1 removed or 0 somebody else's, or nothing there}
@@ -20,6 +20,8 @@ if kind == 'budget' then
   call('DEL', key, key .. ':held', key .. ':http', key .. ':starts', key .. ':wait', key .. ':rwait')
 elseif kind == 'http' then
   -- include: unpublish_http
+elseif kind == 'task' then
+  -- include: unpublish_task
 else
   local Q = H .. 'q:' .. queue .. ':'
   call('DEL', H .. 'policy:' .. queue)

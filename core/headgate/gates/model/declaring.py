@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headgate.gates.model import http_state
+from headgate.gates.model import http_state, tasks
 from headgate.gates.model.budgets import Budget
 from headgate.gates.model.limits import limits_of
 from headgate.gates.model.places import forget_if_drained
@@ -17,6 +17,7 @@ from headgate.model.documents import (
     HttpDocument,
     OverrideDocument,
     QueueDocument,
+    TaskDocument,
 )  # fmt: skip
 
 REMEMBERED_MS = 86_400_000
@@ -52,6 +53,8 @@ def publish(
         _publish_budget(store, document, store.meta.revision)
     elif isinstance(document, HttpDocument):
         http_state.publish(store.http, document, store.meta.revision)
+    else:
+        tasks.publish(store.tasks, document, store.meta.revision)
     return Published(store.meta.revision)
 
 
@@ -75,6 +78,9 @@ def read_declared(store: Store, queue: str) -> Declarations:
 def _is_there(store: Store, document: Document) -> bool:
     if isinstance(document, HttpDocument):
         return document.name in store.http.surfaces
+    if isinstance(document, TaskDocument):
+        task = store.tasks.get(document.name)
+        return task is not None and task.document is not None
     return document.name in (store.policies if isinstance(document, QueueDocument) else store.budgets)
 
 
@@ -118,6 +124,8 @@ def unpublish(store: Store, kind: DocumentKind, name: str, owner: Owner) -> bool
         store.budgets.pop(name, None)
     elif kind == "http":
         store.http.surfaces.pop(name, None)
+    elif kind == "task":
+        tasks.unpublish(store.tasks, name, store.now)
     else:
         store.policies.pop(name, None)
         wake_all(store, name)

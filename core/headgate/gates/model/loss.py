@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from headgate.gates.model import tasks
 from headgate.gates.model.budgets import Budget
 from headgate.gates.model.state import Policy, Store
 from headgate.gates.verbs import LEASE_MS, RENEW_MS, SEAL_MS, Seen
@@ -44,9 +45,13 @@ def _is_lost(store: Store, seen: Seen, clock: int) -> bool:
 def _was_cut_off(store: Store) -> bool:
     """Nobody renewed for two beats: only leases that lapsed meanwhile can be counted wrongly."""
     held = [store.gates(queue).held for queue in known_queues(store)]
-    if not any(leases.ends for leases in held):
+    clock = store.now if store.meta.clock is None else store.meta.clock
+    # A run that had lapsed before the last beat was lost by itself, and is taken for that by the next one.
+    runs = [task.current.lease_end for task in store.tasks.values() if task.document and task.current]
+    runs = [end for end in runs if end > clock]
+    if not runs and not any(leases.ends for leases in held):
         store.meta.clock = store.now
-    return any(leases.lapsed(store.now) for leases in held)
+    return any(leases.lapsed(store.now) for leases in held) or any(end <= store.now for end in runs)
 
 
 def _accept_clock(store: Store, step: int) -> None:
@@ -62,6 +67,7 @@ def _accept_clock(store: Store, step: int) -> None:
     for budget in store.budgets.values():
         budget.held.end_by(store.now + SEAL_MS)
         budget.http.end_by(store.now + SEAL_MS)
+    tasks.set_back(store.tasks, store.now, SEAL_MS)
     sleepers: list[Policy | Budget] = [*store.policies.values(), *store.budgets.values()]
     for sleeper in sleepers:
         if sleeper.sleep > store.us:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Literal
 
 from headgate.gates.http import Admit, AdmitAnswer, RequestsBeat, RequestsRenewal, Settle, SurfaceState
 from headgate.gates.model import (
@@ -23,10 +24,13 @@ from headgate.gates.model import (
     loss,
     queueing,
     renewing,
+    running,
     sampling,
+    tasks,
 )
 from headgate.gates.model.state import Store
 from headgate.gates.overrides import Override
+from headgate.gates.runs import Begin, BeginAnswer, TaskState
 from headgate.gates.samples import Sample, Samples
 from headgate.gates.verbs import (
     Beat,
@@ -149,12 +153,33 @@ class ReferenceGates:
         self._see()
         return http_renewing.inspect_http(self.store)
 
+    def begin_run(self, begin: Begin) -> BeginAnswer:
+        with self._call():
+            return running.begin(self.store, begin)
+
+    def renew_run(self, task: str, run: str, fence: int) -> bool:
+        with self._call():
+            return running.renew(self.store, task, run, fence)
+
+    def end_run(self, task: str, run: str, fence: int, outcome: Literal["ok", "failed", "deadline"]) -> bool:
+        with self._call():
+            return running.end(self.store, task, run, fence, outcome)
+
+    def skip_ticks(self, task: str, ticks: Sequence[int]) -> int:
+        with self._call():
+            return running.skip(self.store, task, ticks)
+
+    def inspect_tasks(self) -> Mapping[str, TaskState]:
+        self._see()
+        return running.inspect(self.store)
+
     def check(self) -> None:
         """Memory never evicts."""
 
     @contextmanager
     def _call(self) -> Iterator[None]:
         """One atomic call: lost data is noticed first, and what the store knows is seen after."""
+        tasks.expire(self.store.tasks, self.store.now)
         loss.notice(self.store, self.seen)
         yield
         self._see()

@@ -12,6 +12,7 @@ from headgate.gates.model.lanes import Lanes
 from headgate.gates.model.leases import Leases
 from headgate.gates.model.rates import Buckets, Ring
 from headgate.gates.model.rq import Rq
+from headgate.gates.model.tasks import Task
 from headgate.gates.overrides import OverrideState
 from headgate.gates.samples import Process
 from headgate.gates.verbs import Finished, Grant, Owner
@@ -112,6 +113,7 @@ class Store:
     unpublished: dict[tuple[str, str], int] = field(default_factory=dict)
     """(field of owners, uid) that no copy may bring back -> until when (ms)."""
     http: Http = field(default_factory=Http)
+    tasks: dict[str, Task] = field(default_factory=dict)
     draining: set[str] = field(default_factory=set)
     """Unpublished queues where something still runs."""
     instances: dict[str, InstanceBeat] = field(default_factory=dict)

@@ -14,6 +14,12 @@ elseif now > clock + 10000 then
   local queues = call('SMEMBERS', H .. 'draining')
   for _, name in ipairs(call('HKEYS', H .. 'owners')) do
     if string.sub(name, 1, 6) == 'queue/' then queues[#queues + 1] = string.sub(name, 7) end
+    if string.sub(name, 1, 5) == 'task/' then
+      -- One that had lapsed before the last beat was lost by itself, and is taken for that by the next run.
+      local lease_end = tonumber(call('HGET', H .. 't:' .. string.sub(name, 6) .. ':run', 'lease_end') or 0)
+      running = running or lease_end > clock
+      lost = lost or lease_end > clock and lease_end <= now
+    end
   end
   for i = 1, #queues do
     local first = call('ZRANGE', H .. 'q:' .. queues[i] .. ':held', 0, 0, 'WITHSCORES')

@@ -15,6 +15,11 @@ for _, field in ipairs(fields) do
     end_soon(H .. 'b:' .. name .. ':held')
     end_soon(H .. 'b:' .. name .. ':http')
     wake_earlier(H .. 'b:' .. name)
+  elseif kind == 'task' then
+    local key = H .. 't:' .. name .. ':run'
+    local ends = call('HMGET', key, 'lease_end', 'last_ended')
+    if tonumber(ends[1] or 0) > now + 60000 then call('HSET', key, 'lease_end', now + 60000) end
+    if tonumber(ends[2] or 0) > now then call('HSET', key, 'last_ended', now) end
   elseif kind == 'queue' then
     local Q = H .. 'q:' .. name .. ':'
     end_soon(Q .. 'held')
