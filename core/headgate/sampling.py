@@ -51,7 +51,7 @@ def _quantile(counts: Counter[int], share: float) -> int:
 
 @dataclass(slots=True)
 class Sampler:
-    """Makes the samples of one process. `take` is given its pids and a monotonic clock in seconds."""
+    """Makes the samples of one process. `take`: its pids (none: nothing is measured), and a monotonic clock in s."""
 
     instance: str
     kind: Literal["worker", "api"]
@@ -68,8 +68,9 @@ class Sampler:
 
     def take(self, pids: Iterable[int], monotonic: float, *, goodbye: bool = False) -> Sample:
         memory_mib, cpu = 0, 0.0
-        if (passed := monotonic - self._at) >= SOON_SECONDS:
-            used = usage.usage(pids)
+        found = list(pids)
+        if found and (passed := monotonic - self._at) >= SOON_SECONDS:
+            used = usage.usage(found)
             memory_mib, cpu = used.memory_bytes // usage.MIB, max(0.0, used.cpu_seconds - self._cpu) / passed
             self._cpu, self._at = used.cpu_seconds, monotonic
         requests: Sequence[Requests] = self.latencies.take()

@@ -84,6 +84,12 @@ class Site:
     def pids(self) -> list[int]:
         return tree.members(self.process.pid) if self.process else []
 
+    def stop(self) -> None:
+        """TERM, as a supervisor sends it."""
+        assert self.process is not None
+        self.process.terminate()
+        self.process.wait(30)
+
     def kill(self) -> None:
         if self.process is not None:
             tree.end(self.process.pid)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import httpx
 import pytest
 
+from headgate.gates.door import Door
 from tests.story import promises
 from tests.story.site import Site
-from tests.story.world import World
+from tests.story.world import World, until
 
 pytestmark = [pytest.mark.store]
 
@@ -91,3 +93,23 @@ def test_as_it_was_everything_is_accepted_and_every_look_asks_everything(tmp_pat
         assert counted([client.get("/api/contacts") for _ in range(150)]) == {200: 150}
         assert counted([client.get("/api/admin/statistics") for _ in range(20)]) == {200: 20}
     assert set(site.questions().values()) == {20}
+
+
+def test_what_the_admin_page_took_is_on_record_and_who_is_killed_says_no_goodbye(tmp_path: Path) -> None:
+    with World(tmp_path) as world, closing(Door(world.store.url)) as door:
+        world.publish()
+        with Site(tmp_path / "site", world.store.url) as site, site.client() as client:
+            client.get("/api/contacts")
+            for _ in range(3):
+                assert client.get("/api/admin/statistics").status_code == 200
+            until(lambda: bool(door.read_samples(0).processes), 30, "a first sample")
+            site.stop()
+            (found,) = door.read_samples(0).processes
+            assert (found.kind, found.subject, set(found.requests)) == ("api", "api", {"api/admin"})
+            assert sum(asked.count for _, asked in found.requests["api/admin"]) == 3
+            assert found.ended
+            site.start()
+            client.get("/api/contacts")
+            until(lambda: len(door.read_samples(0).processes) == 2, 30, "a first sample")
+            site.kill()
+            assert [each.ended for each in door.read_samples(0).processes if each.instance != found.instance] == [0]

@@ -7,6 +7,7 @@ It needs the store's URL and nothing else; no framework is imported here. Put CO
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from headgate.model.documents import HttpDocument
@@ -79,9 +80,13 @@ class GateMiddleware:
         bodiless = length is None and b"transfer-encoding" not in facts and scope.get("http_version", "1.1") < "2"
         limit = None if bodiless else document.max_body_bytes
         headers = ruling.headers if ruling is not None else ()
+        watched = ruling.rules.watched if ruling is not None else ()
+        began = time.monotonic() if watched else 0.0
         try:
             await exchange.run(self._app, scope, receive, headers, document.request_timeout_seconds, limit)
         finally:
+            for series in watched:
+                self._surface.sampling.latencies.add(series, time.monotonic() - began)
             if exchange.late:
                 COUNTS.timeout(document.surface).value += 1
             if ruling is not None:

@@ -12,6 +12,7 @@ from headgate_api.gate.address import Addresses
 from headgate_api.gate.headers import Header, LimitHeaders, seconds
 from headgate_api.gate.identity import GLOBAL, Identities
 from headgate_api.gate.metrics import COUNTS, Count, Result, Source
+from headgate_api.gate.sampling import watched
 
 NEAR = 5
 """Near its limit: less than a fifth remains."""
@@ -38,6 +39,7 @@ class RuleSet:
         self.by_user = any(rule.key == "User" for rule in rules)
         self.header_names = tuple(_name(rule) for rule in rules if rule.key == "Header")
         self.refundable = any(rule.count == "Failures" for rule in rules)
+        self.watched = watched(self.surface, list(rules))
         self.settles = self.refundable or any(rule.in_flight or rule.budgets for rule in rules)
         self._rated = frozenset(self.limits.indexes)
         self._allowed: dict[str, tuple[Count, ...]] = {}

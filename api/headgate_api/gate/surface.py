@@ -16,6 +16,7 @@ from headgate.gates.verbs import RENEW_MS
 from headgate.model.documents import HttpDocument
 from headgate_api.gate.identity import SECRET_BYTES
 from headgate_api.gate.local import LocalLimits
+from headgate_api.gate.sampling import Sampling
 from headgate_api.gate.snapshot import Snapshot
 
 FIRST_LOOK_SECONDS = 0.3
@@ -40,6 +41,7 @@ class Surface:
         self.snapshot: Snapshot | None = self._snapshot(0, default) if default else None
         self.loop: asyncio.AbstractEventLoop | None = None
         self._requests = 0
+        self.sampling = Sampling(surface, self.instance, pod)
         self._read = False
         self._loading: asyncio.Task[bool] | None = None
         self._tending: asyncio.Task[None] | None = None
@@ -80,6 +82,7 @@ class Surface:
             self._tending.cancel()
             with suppress(asyncio.CancelledError):
                 await self._tending
+        await self.sampling.goodbye(self.door)
         with suppress(HeadgateError):
             await self.door.drain()
             await self.door.renew_requests(RequestsBeat(self.instance, self._pod, {}, ()))
@@ -118,11 +121,12 @@ class Surface:
         return Snapshot(revision, document, self._secret, LocalLimits(document))
 
     async def _tend(self) -> None:
-        """Renew every `RENEW_MS`; read again what changed."""
+        """Renew every `RENEW_MS`; read again what changed; say each minute what this process uses."""
         door = self.door
         try:
             while True:
                 await self._renew_once()
+                await self.sampling.look(door)
                 await asyncio.sleep(RENEW_MS / 1000)
         finally:
             if self.loop is not None:  # nobody said that the application ends: its loop just does

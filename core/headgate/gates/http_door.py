@@ -12,6 +12,7 @@ from headgate.gates import faults, http_replies, http_requests
 from headgate.gates.async_wire import DEADLINE_SECONDS, AsyncWire
 from headgate.gates.http import Admit, AdmitAnswer, RequestsBeat, RequestsRenewal, Settle
 from headgate.gates.keys import Keys
+from headgate.gates.samples import Sample, record_arguments
 from headgate.gates.scripts import Script, scripts
 from headgate.gates.wire import Argument, ReplyError, pack
 from headgate.model.documents import HttpDocument
@@ -144,6 +145,9 @@ class HttpDoor:
     async def renew_requests(self, beat: RequestsBeat) -> RequestsRenewal:
         reply = await self._run("renew_requests", http_requests.renew_requests(beat))
         return http_replies.requests_renewal(reply[3:], beat, reply[2])
+
+    async def record_sample(self, sample: Sample) -> None:
+        await self._run("record_sample", record_arguments(sample))
 
     # ---- documents ----
 
