@@ -11,8 +11,9 @@ import yaml
 
 from headgate.control.ports import KINDS
 from headgate.gates.door import Door
-from headgate.gates.verbs import StoreState
-from headgate.model.documents import QueueDocument
+from headgate.gates.http import RequestsBeat
+from headgate.gates.verbs import Owner, StoreState
+from headgate.model.documents import Document, HttpDocument, QueueDocument
 from headgate_operator.cluster import path_of
 
 from .api_proxy import ApiProxy, api_proxy
@@ -85,6 +86,22 @@ class World:
             found = door.read_document(queue)
         return found[1] if found else None
 
+    def http_document(self, surface: str) -> HttpDocument | None:
+        """What the store holds for a surface."""
+        with contextlib.closing(Door(self.store_url)) as door:
+            found = door.read_http(surface)
+        return found[1] if found else None
+
+    def publish(self, document: Document, owner: Owner) -> None:
+        """As another cluster or a person does."""
+        with contextlib.closing(Door(self.store_url)) as door:
+            door.publish(document, owner)
+
+    def serve(self, surface: str, instance: str, revision: int) -> None:
+        """As an API process does every few seconds."""
+        with contextlib.closing(Door(self.store_url)) as door:
+            door.renew_requests(RequestsBeat(instance, instance, {surface: revision}, ()))
+
     def store(self) -> StoreState:
         with contextlib.closing(Door(self.store_url)) as door:
             return door.inspect()
@@ -144,7 +161,7 @@ def world(installed: ControlPlane, namespace: str, valkey_url: str) -> Iterator[
     """Its policies are gone before the next test: they would be older claims on the same queues."""
     made = World(installed, namespace, valkey_url)
     yield made
-    made.kubectl("delete", "queuepolicy,budget", "--all")
+    made.kubectl("delete", "queuepolicy,httppolicy,budget", "--all")
 
 
 @pytest.fixture

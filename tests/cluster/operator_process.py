@@ -133,5 +133,9 @@ def budget(name: str, **spec: Any) -> str:
     return manifest("Budget", name, spec)
 
 
+def http_policy(name: str, *rules: dict[str, Any], **spec: Any) -> str:
+    return manifest("HTTPPolicy", name, {"rules": list(rules), **spec})
+
+
 def manifest(kind: str, name: str, spec: dict[str, Any]) -> str:
     return json.dumps({"apiVersion": "headgate.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec})

@@ -18,7 +18,7 @@ from headgate.model.documents import QueueDocument
 from .api_proxy import ApiProxy, Request
 from .control_plane import ControlPlane, ControlPlaneError
 from .operator_fixtures import CHILDREN, DEPLOY, World
-from .operator_process import NAMESPACE, USER, OperatorProcess, budget, policy, until
+from .operator_process import NAMESPACE, USER, OperatorProcess, budget, http_policy, policy, until
 
 Make = Callable[..., OperatorProcess]
 Right = tuple[str, str, str]  # group, resource with subresource, verb
@@ -32,6 +32,7 @@ def test_every_right_in_the_rules_is_used(
     operator = new_operator(kubeconfig=through_proxy, HEADGATE_RESYNC_SECONDS="2").start()
     until(lambda: operator.settled, "the operator leads")
     world.apply(budget("mail", concurrency={"total": 4}), policy("emails", budgetRefs=[{"name": "mail"}]))
+    world.apply(http_policy("api", {"name": "general", "inFlight": 3}))
     world.apply(policy("wrong", budgetRefs=[{"name": "nowhere"}]))
     world.await_condition("queuepolicy/emails", "Accepted", "True", "Valid")
     world.await_condition("queuepolicy/wrong", "Accepted", "False", "BudgetNotFound")
