@@ -76,10 +76,10 @@ class Shown:
     def cache_status(self) -> str:
         """RFC 9211."""
         if self.freshness is Freshness.HIT:
-            return f"headgate; hit; ttl={self.ttl}"
+            return f"{self.name}; hit; ttl={self.ttl}"
         if self.freshness is Freshness.STALE:
-            return f'headgate; hit; ttl={self.ttl}; detail="stale on error"'
-        return "headgate; fwd=miss" + ("; stored" if self.freshness is Freshness.MISS else "")
+            return f"{self.name}; hit; ttl={self.ttl}; detail=stale-on-error"
+        return f"{self.name}; fwd=miss" + ("; stored" if self.freshness is Freshness.MISS else "")
 
 
 @dataclass(slots=True)

@@ -1,6 +1,6 @@
 """Bearer tokens: a file of hashes, read again when it changes, so that a token rotates without a restart.
 
-A line is `sha256:<64 hex digits> <scopes, comma separated> <name>`; empty lines and those that begin with # are skipped.
+A line is `sha256:<64 hex digits> <scopes, comma separated> <name>`; what begins with # is skipped.
 """
 
 from __future__ import annotations
@@ -39,6 +39,11 @@ class Caller:
 
     name: str
     scopes: frozenset[Scope]
+
+    @property
+    def sees_payloads(self) -> bool:
+        """Arguments, results and tracebacks of jobs."""
+        return Scope.OPERATE in self.scopes
 
     def may(self, scope: Scope) -> bool:
         return scope in self.scopes or (Scope.OPERATE in self.scopes and scope is not Scope.PROXY)

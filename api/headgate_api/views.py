@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Path
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from headgate.explain import Explanation, usage, verdict
+from headgate.gates.overrides import OverrideState
 from headgate.gates.verbs import GateState, QueueState, StoreState
 
 QueueName = Annotated[
     str,
     Path(pattern=r"^[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$", description="RQ's queue.", examples=["emails"]),
 ]
+StopPolicy = Literal["None", "Hold", "HoldAndDrain"]
 JobId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,200}$", description="RQ's job id.", examples=["1b4c-77"])]
 
 
@@ -51,6 +53,28 @@ class WorkerView(BaseModel):
     renewed_at: int
 
 
+class Rate(BaseModel):
+    """Starts in any window of that length."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: Annotated[int, Field(ge=1, le=1_000_000)]
+    period_seconds: Annotated[int, Field(ge=1, le=86_400)]
+
+
+class OverrideView(BaseModel):
+    """What an operator set: in force until `expires`; what is null stays as declared."""
+
+    queue: str = Field(examples=["emails"])
+    stop_policy: StopPolicy | None
+    total: int | None
+    rate_total: Rate | None
+    reason: str = Field(examples=["the mail provider is slow"])
+    by: str = Field(description="The name of the token.", examples=["ada"])
+    since: int
+    expires: int
+
+
 class Queue(BaseModel):
     """One queue: what runs, what waits, what holds it."""
 
@@ -71,6 +95,7 @@ class Queue(BaseModel):
     keyless: int
     poison: int
     shadowed: dict[str, int]
+    override: OverrideView | None
 
 
 class Queues(BaseModel):
@@ -132,6 +157,7 @@ def queue(state: StoreState, found: QueueState, gates: Sequence[GateState] | Non
         keyless=found.keyless,
         poison=found.poison,
         shadowed=dict(found.shadowed),
+        override=override(found.queue, found.override) if found.override else None,
     )
 
 
@@ -154,4 +180,18 @@ def explanation(state: StoreState, found: Explanation) -> QueueExplanation:
         queue=queue(state, found.queue, found.gates),
         gates=[gate(one) for one in found.gates],
         held_by=held_by,
+    )
+
+
+def override(queue: str, state: OverrideState) -> OverrideView:
+    document, rate = state.document, state.document.rate_total
+    return OverrideView(
+        queue=queue,
+        stop_policy=document.stop_policy,
+        total=document.total,
+        rate_total=Rate(limit=rate.limit, period_seconds=max(1, rate.period_ms // 1000)) if rate else None,
+        reason=document.reason,
+        by=state.by,
+        since=state.since,
+        expires=document.expire_ms,
     )

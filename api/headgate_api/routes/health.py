@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
 
 from headgate.errors import HeadgateError
 from headgate.gates.door import Door
-from headgate_api.parts import Parts, parts_of
+from headgate_api.parts import PartsOf
 from headgate_api.problems import declared, response
 
 router = APIRouter(tags=["health"], responses=declared(429))
@@ -24,7 +23,7 @@ async def healthz() -> str:
 
 
 @router.get("/readyz", response_class=PlainTextResponse, summary="Does the store answer", responses=declared(503))
-async def readyz(parts: Annotated[Parts, Depends(parts_of)]) -> Response:
+async def readyz(parts: PartsOf) -> Response:
     try:
         async with asyncio.timeout(READY_SECONDS):
             await parts.doors.do(Door.check)

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
 from headgate.explain import explain
 from headgate.gates.door import Door
 from headgate.gates.verbs import StoreState
 from headgate_api import views
 from headgate_api.auth import Reader
-from headgate_api.parts import Parts, parts_of
+from headgate_api.parts import PartsOf
 from headgate_api.problems import Problem, declared
 from headgate_api.views import QueueName
 
 router = APIRouter(prefix="/v1", responses=declared(401, 403, 422, 429, 503))
-PartsOf = Annotated[Parts, Depends(parts_of)]
 
 
 @router.get("/queues", tags=["queues"], summary="Every declared queue")

@@ -16,6 +16,8 @@ REPLY_SECONDS = 5.0
 BACKOFF_LIMIT_SECONDS = 5.0
 UNREACHABLE = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError)
 """What these clients raise when the store does not answer; RQ's own code passes it on."""
+FAULTS = (redis.exceptions.RedisError,)
+"""These and what they raise when it answers READONLY, LOADING or OOM."""
 
 
 def _settings() -> dict[str, Any]:

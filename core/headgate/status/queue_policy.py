@@ -97,7 +97,7 @@ def status(view: View, judged: list[Verdict], now: str) -> Status:
 
 
 def _declared(view: View, document: QueueDocument) -> Status:
-    override = in_force(document.override, view.queue and view.queue.override, view.now_ms)
+    override = in_force(document.override, view.queue.override if view.queue else None, view.now_ms)
     expire_time = _rfc3339(override.expire_ms) if override else ""
     return {
         "queue": document.queue,
