@@ -53,8 +53,4 @@ class Reader:
                 self._known[name] = (found.revision, found.document)
         self._known = {name: kept for name, kept in self._known.items() if name in declared}
         documents = {name: document for name, (_, document) in self._known.items()}
-        return Reading(state, declared, documents, door.inspect_http(), _tasks(door))
-
-
-def _tasks(door: Door) -> Mapping[str, TaskState]:
-    return door.inspect_tasks() if hasattr(door, "inspect_tasks") else {}
+        return Reading(state, declared, documents, door.inspect_http(), door.inspect_tasks())

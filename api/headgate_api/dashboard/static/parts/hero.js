@@ -62,9 +62,10 @@ export function totals() {
 }
 
 function draw(most) {
+  const shown = Math.max(60, history.length);
   const top = Math.max(most, ...history.map(([running]) => running)) * 1.15;
   const y = (value) => (HIGH - 2 - (value / top) * (HIGH - 6)).toFixed(1);
-  const step = WIDE / (KEPT - 1), first = KEPT - history.length;
+  const step = WIDE / (shown - 1), first = shown - history.length;
   const points = history.map(([running], index) => `${((first + index) * step).toFixed(1)},${y(running)}`);
   parts.line.setAttribute("points", points.join(" "));
   parts.area.setAttribute("points", `${(first * step).toFixed(1)},${HIGH} ${points.join(" ")} ${WIDE},${HIGH}`);

@@ -73,7 +73,10 @@ function line(queue) {
         node.parentElement.classList.toggle("zero", !count);
       }
       dead.tabIndex = row.dead ? 0 : -1;
-      text(gate, row.held ? gateLabel(row.held.by) : "");
+      const full = !row.held && row.queued && row.workers && row.workers.busy >= row.workers.slots;
+      text(gate, row.held ? gateLabel(row.held.by) : full ? "all slots busy" : "");
+      cells[6].classList.toggle("soft", Boolean(full));
+      cells[6].classList.toggle("zero", !row.held && !full);
       until.dataset.before = "";
       moment(until, row.held?.until);
       if (!row.held?.until) text(until, "");
