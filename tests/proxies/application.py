@@ -1,0 +1,21 @@
+"""An application behind a proxy: says which route answered, and whom the policy counted."""
+
+from fastapi import FastAPI
+
+from headgate_api.gate import GateMiddleware
+
+
+def create_app() -> FastAPI:
+    app = FastAPI()
+
+    @app.get("/api/admin")
+    @app.get("/api/admin/{rest:path}")
+    async def admin(rest: str = "") -> dict[str, str]:
+        return {"route": "admin", "rest": rest}
+
+    @app.get("/api/items")
+    async def items() -> dict[str, str]:
+        return {"route": "items"}
+
+    app.add_middleware(GateMiddleware, surface="behind")
+    return app
