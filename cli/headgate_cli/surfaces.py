@@ -40,7 +40,8 @@ def as_text(surface: SurfaceState) -> str:
     for rule in surface.document.rules:
         counts = surface.rules.get(rule.name, RuleCounts())
         about = match_of(rule.match) or "all requests"
-        lines.append(f"{rule.name}: {limits_of(rule)}, on {about}\n  {_told(counts, rule.mode == 'Shadow')}")
+        shadow = " (Shadow: only counted)" if rule.mode == "Shadow" else ""
+        lines.append(f"{rule.name}: {limits_of(rule)}, on {about}{shadow}\n  {_told(counts, bool(shadow))}")
     serving = ", ".join(sorted(surface.instances)) or "no API process"
     head = f"surface {surface.surface}, revision {surface.revision}, served by {serving}"
     return "\n".join([head, *lines])
@@ -48,10 +49,7 @@ def as_text(surface: SurfaceState) -> str:
 
 def _told(counts: RuleCounts, shadow: bool) -> str:
     """Many clients with few refusals each are real users who meet a limit that is too low; few with many are abuse."""
-    refused = counts.shadowed if shadow else counts.denied
-    if not refused:
-        return f"let in {counts.allowed}, {counts.near} of them above 80 % of the limit; refused nobody"
-    verb = "would have refused" if shadow else "refused"
-    clients = counts.identities_denied
+    refused, clients = counts.shadowed if shadow else counts.denied, counts.identities_denied
     whom = f" of about {clients} client{'' if clients == 1 else 's'}" if clients else ""
-    return f"let in {counts.allowed}, {counts.near} of them above 80 % of the limit; {verb} {refused}{whom}"
+    verb, many = "would have refused" if shadow else "refused", f"{refused}{whom}" if refused else "nobody"
+    return f"let in {counts.allowed}, {counts.near} of them above 80 % of the limit; {verb} {many}"

@@ -16,6 +16,14 @@ metadata: {name: emails}
 spec:
   concurrency: {total: 5}
 """
+HTTP = """\
+apiVersion: headgate.dev/v1alpha1
+kind: HTTPPolicy
+metadata: {name: api}
+spec:
+  rules:
+  - name: general
+"""
 OTHER = GOOD.replace("emails", "reports")
 BUDGET_FILE = """\
 apiVersion: headgate.dev/v1alpha1
@@ -102,6 +110,9 @@ def test_times_stay_text(folder: Path, files: PolicyFiles) -> None:
         (GOOD.replace("headgate.dev", "headgat.dev"), "bad.yaml:1: apiVersion: headgat.dev/v1alpha1 is not known here"),
         (GOOD.replace("QueuePolicy", "QueuePolice"), "bad.yaml:2: kind: QueuePolice is not known here"),
         (GOOD.replace("{name: emails}", "{}"), "bad.yaml:3: metadata.name: missing"),
+        (HTTP + "    rate: {limit: 0, periodSeconds: 60}\n", "bad.yaml:7: spec.rules[0].rate.limit: 0 is not allowed"),
+        (HTTP + "    inFlight: 1\n  surface: API\n", 'bad.yaml:8: spec.surface: "API" is not allowed'),
+        (HTTP + "    mode: Shadow\n", "bad.yaml:6: spec.rules[0]: a rule needs rate, inFlight or budgetRefs"),
         ("just text", "bad.yaml:1: kind: missing"),
         (OTHER, "bad.yaml:3: metadata.name: QueuePolicy reports is declared twice"),
     ],

@@ -56,6 +56,20 @@ def test_what_would_not_be_accepted_fails(headgate: Headgate, policies: Path) ->
     assert "local/billing: spec.budgetRefs[0].name: there is no Budget local/nowhere" in ran.out
 
 
+def test_the_limits_of_surfaces_are_read_as_they_are_spoken(headgate: Headgate, policies: Path) -> None:
+    (policies / "api.yaml").write_text(
+        "apiVersion: headgate.dev/v1alpha1\nkind: HTTPPolicy\nmetadata: {name: api}\n"
+        "spec: {rules: [{name: general, rate: {limit: 100, periodSeconds: 900}}]}\n"
+    )
+    ran = headgate("plan", str(policies))
+    assert ran.code == 0
+    assert "api: general 100 requests in any 15 min for each address\n" in ran.out
+    (surface,) = json.loads(headgate("plan", str(policies), "--json").out)["surfaces"]
+    assert surface["rules"] == [
+        {"rule": "general", "limits": "100 requests in any 15 min for each address", "match": "", "mode": "Enforce"}
+    ]
+
+
 def test_mistakes_are_bad_input_with_their_place(headgate: Headgate, policies: Path) -> None:
     (policies / "more.yaml").write_text(POLICY % ("billing", "{concurency: {total: 1}}"))
     ran = headgate("plan", str(policies))

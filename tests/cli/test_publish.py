@@ -10,6 +10,7 @@ import redis
 import rq
 
 from headgate.gates.door import Door
+from headgate.gates.http import Admit
 from headgate.gates.verbs import Claim, Grant, Owner, Wait
 from headgate.model.documents import QueueDocument
 
@@ -201,3 +202,51 @@ def test_explain_of_an_unknown_queue_names_the_known_ones(headgate: Headgate, po
     ran = headgate("explain", "email", "--store", valkey_url)
     assert ran.code == 2
     assert ran.err == "no policy declares queue or surface email in this store; declared there: emails\n"
+
+
+HTTP = """\
+apiVersion: headgate.dev/v1alpha1
+kind: HTTPPolicy
+metadata: {name: web}
+spec:
+  surface: api
+  rules:
+  - {name: general, rate: {limit: 2, periodSeconds: 900}}
+  - {name: new, mode: Shadow, match: {methods: [POST], paths: [{value: /api}]}, inFlight: 1}
+"""
+
+
+def test_a_surface_is_published_and_shown_with_what_it_let_in_and_refused(
+    headgate: Headgate, tmp_path: Path, valkey_url: str, door: Door
+) -> None:
+    (tmp_path / "api.yaml").write_text(HTTP)
+    ran = headgate("publish", str(tmp_path), "--store", valkey_url, "--json")
+    assert (ran.code, outcomes(ran)) == (0, {"http/api": "published"})
+    declared = door.read_http("api")
+    assert declared
+    revision, document = declared
+    assert [rule.name for rule in document.rules] == ["general", "new"]
+    for number in range(3):
+        door.admit(Admit("api", revision, "web-1-aaaaaa", f"web-1-aaaaaa:{number}", [(0, "a" * 32)]))
+    ran = headgate("status", "--store", valkey_url)
+    head, general, new = ran.out.splitlines()[:3]
+    assert head.split()[:3] == ["SURFACE", "RULE", "LIMIT"]
+    assert "2 requests in any 15 min for each address" in general
+    assert general.split()[-7:-2] == ["2", "1", "1", "1", "0"]
+    assert "(only counted)" in new
+    (surface,) = json.loads(headgate("status", "--store", valkey_url, "--json").out)["surfaces"].values()
+    assert (surface["revision"], surface["rules"]["general"]["denied"]) == (revision, 1)
+    ran = headgate("explain", "api", "--store", valkey_url)
+    assert ran.out.splitlines() == [
+        f"surface api, revision {revision}, served by no API process",
+        "general: 2 requests in any 15 min for each address, on all requests",
+        "  let in 2, 1 of them above 80 % of the limit; refused 1 of about 1 client",
+        "new: 1 at once for each address, on POST /api and below (Shadow: only counted)",
+        "  let in 0, 0 of them above 80 % of the limit; would have refused nobody",
+    ]
+    (tmp_path / "api.yaml").write_text(POLICIES)
+    assert (
+        outcomes(headgate("publish", str(tmp_path), "--store", valkey_url, "--prune", "--json"))["http/api"]
+        == "removed"
+    )
+    assert door.read_http("api") is None

@@ -4,7 +4,7 @@ import io
 from dataclasses import replace
 from typing import Any
 
-from headgate.control.ports import QUEUE_POLICY, Manifest
+from headgate.control.ports import HTTP_POLICY, QUEUE_POLICY, Manifest
 from headgate.gates.verbs import QueueState, StoreState
 from headgate_cli.local.conditions import ConditionTeller
 from headgate_cli.local.console import Console
@@ -76,6 +76,18 @@ async def test_a_normal_start_is_quiet_until_everything_is_in_force(memory_clust
     ready = (("Enforced", "True", "AllAcknowledged"), ("Ready", "True", "InForce"))
     assert await told.see(*ready) == ["1 queue is served, all limits are in force"]
     assert await told.see(*ready, ("Degraded", "False", "AsExpected")) == []
+
+
+async def test_surfaces_are_counted_beside_queues(memory_cluster: MemoryCluster) -> None:
+    told = Told(memory_cluster)
+    ready = {"type": "Ready", "status": "True", "reason": "InForce", "message": ""}
+    for name in ("api", "web"):
+        spec = {"rules": [{"name": "general", "inFlight": 1}]}
+        policy = {**POLICY, "kind": "HTTPPolicy", "metadata": {**POLICY["metadata"], "name": name}, "spec": spec}
+        stored = await memory_cluster.put(HTTP_POLICY, policy)
+        await memory_cluster.apply_status(HTTP_POLICY, stored, {"conditions": [ready]})
+    said = await told.see(("Ready", "True", "InForce"))
+    assert said == ["1 queue is served, 2 HTTP surfaces are published, all limits are in force"]
 
 
 def test_each_source_has_its_name_in_front() -> None:

@@ -6,12 +6,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psutil
 import pytest
 import redis
 import rq
+
+from headgate.gates.door import Door
 
 pytestmark = [pytest.mark.store, pytest.mark.slow]
 HEADGATE = Path(sys.executable).with_name("headgate")
@@ -33,6 +36,15 @@ metadata: {name: %s}
 spec:
   concurrency: {perWorker: 3, total: %d}
   workers: {drainSeconds: 30}
+"""
+
+
+HTTP = """\
+apiVersion: headgate.dev/v1alpha1
+kind: HTTPPolicy
+metadata: {name: api}
+spec:
+  rules: [{name: general, rate: {limit: %d, periodSeconds: 900}}]
 """
 
 
@@ -207,6 +219,33 @@ def test_a_broken_file_beside_good_ones_is_one_sentence_and_changes_nothing(
     running.policy("emails", 3)
     running.says("all files are readable again")
     running.signal(signal.SIGINT)
+    assert running.ends() == 0
+
+
+def test_http_limits_are_published_changed_and_taken_back_with_their_file(
+    up: Callable[..., Up], valkey_url: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "policies" / "api.yaml"
+    file.write_text(HTTP % 100)
+    running = up("--store", valkey_url)
+    running.says("api: general 100 requests in any 15 min for each address")
+    running.says("1 queue is served, 1 HTTP surface is published, all limits are in force")
+    with closing(Door(valkey_url)) as door:
+
+        def limit() -> int:
+            found = door.read_http("api")
+            return found[1].rules[0].rate.limit if found and found[1].rules[0].rate else 0
+
+        assert limit() == 100
+        file.write_text(HTTP % 5)
+        running.says("api: general 5 requests in any 15 min for each address")
+        running.wait_for(lambda: limit() == 5, "the new limit is in the store")
+        file.write_text(HTTP % 0)
+        running.says("api.yaml:5: spec.rules[0].rate.limit: 0 is not allowed")
+        assert limit() == 5
+        file.unlink()
+        running.wait_for(lambda: door.read_http("api") is None, "nothing limits it any more")
+    running.signal(signal.SIGTERM)
     assert running.ends() == 0
 
 

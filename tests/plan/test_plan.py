@@ -138,3 +138,67 @@ def test_a_stopped_queue_is_marked(stop: str) -> None:
     found = plan([policy("a", stopPolicy=stop)])
     assert (found.total, found.queues[0].stop_policy) == (3, stop)
     assert stop in as_text(found)
+
+
+def surface(name: str = "api", *rules: dict[str, Any], **spec: Any) -> Resource:
+    return parse({**HEAD, "kind": "HTTPPolicy", "metadata": {"name": name}, "spec": {"rules": list(rules), **spec}})
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ({"rate": {"limit": 100, "periodSeconds": 900}}, "r 100 requests in any 15 min for each address"),
+        ({"rate": {"limit": 1, "periodSeconds": 90}}, "r 1 request in any 90 s for each address"),
+        (
+            {"rate": {"limit": 20, "periodSeconds": 3600}, "key": {"type": "User"}, "cost": 5},
+            "r 20 requests in any 1 h, each counts 5, for each user",
+        ),
+        (
+            {"rate": {"limit": 5, "periodSeconds": 86400}, "count": "Failures", "match": {"paths": [{"value": "/a"}]}},
+            "r 5 failures in any 1 d for each address on /a and below",
+        ),
+        (
+            {"inFlight": 3, "key": {"type": "Header", "header": "X-Api-Key"}, "mode": "Shadow"},
+            "r 3 at once for each X-Api-Key (Shadow: only counted)",
+        ),
+        (
+            {"rate": {"limit": 2, "periodSeconds": 1}, "inFlight": 3, "key": {"type": "Global"}},
+            "r 2 requests in any 1 s and 3 at once for all together",
+        ),
+        ({"budgetRefs": [{"name": "mail", "weight": 2}]}, "r within budget default/mail (2 places each)"),
+        (
+            {
+                "inFlight": 1,
+                "match": {
+                    "methods": ["GET", "POST"],
+                    "hosts": ["a.example"],
+                    "paths": [{"type": "Exact", "value": "/b"}, {"type": "Template", "value": "/c/{id}"}],
+                },
+            },
+            "r 1 at once for each address on GET|POST a.example /b, /c/{id}",
+        ),
+    ],
+)
+def test_a_limit_is_said_as_a_person_says_it(rule: dict[str, Any], words: str) -> None:
+    """What, in any window of how long, for whom, on which requests."""
+    (found,) = plan([budget("mail", 3), surface("api", {"name": "r"} | rule)]).surfaces
+    assert str(found.rules[0]) == words
+    assert f"api: {words}" in as_text(plan([budget("mail", 3), surface("api", {"name": "r"} | rule)]))
+
+
+def test_surfaces_have_the_problems_that_queues_have() -> None:
+    """A second policy for one surface, a budget that is not there, one in another store; members are named."""
+    shared = {"name": "r", "budgetRefs": [{"name": "mail"}, {"name": "gone"}, {"name": "far"}]}
+    resources = [budget("mail", 3), budget("far", 3, store="second"), surface("api", shared)]
+    found = plan([*resources, surface("web", {"name": "r", "inFlight": 1}, surface="api")])
+    assert found.problems == (
+        "default/web: surface api of store default is already declared by default/api, give it another surface",
+        "default/api: spec.rules[0].budgetRefs[1].name: there is no Budget default/gone,"
+        " declare it or remove the reference",
+        "default/api: spec.rules[0].budgetRefs[2].name: Budget default/far is in store second, this surface in default",
+    )
+    assert {each.budget: each.members for each in found.budgets} == {
+        "default/mail": ("default/api",),
+        "default/far": ("default/api",),
+    }
+    assert [each.policy for each in found.surfaces] == ["default/api"]

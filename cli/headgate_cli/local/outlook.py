@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from headgate import plan as arithmetic
 from headgate.gates.verbs import StoreState
+from headgate.surface_plan import as_lines
 from headgate_cli.clock import SystemClock
 from headgate_cli.local.console import Console
 from headgate_cli.local.files import Reading
@@ -16,6 +17,7 @@ class Outlook:
         self._before = before
         self._console = console
         self._headline = ""
+        self._limits: list[str] = []
         self._bounds: dict[str, int] = {}
         self._total = 0
 
@@ -26,6 +28,11 @@ class Outlook:
         if arithmetic.headline(found) != self._headline:
             self._headline = arithmetic.headline(found)
             self._console.note(self._headline)
+        limits = as_lines(found.surfaces)
+        for line in limits:
+            if line not in self._limits:
+                self._console.note(line)
+        self._limits = limits
 
     def status(self, state: StoreState) -> str:
         return status_line(state, self._bounds, self._total)

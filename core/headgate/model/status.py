@@ -127,9 +127,9 @@ class BudgetStatus(Declared):
     revision: BigWhole | None = None
     """The store's version of the published budget."""
     members: Annotated[tuple[Member, ...] | None, Len(max_length=64), ListSet()] = None
-    """Who shares it: `QueuePolicy/campaigns`."""
+    """Who shares it: `QueuePolicy/campaigns`, `HTTPPolicy/api`."""
     demand: Annotated[Whole, Interval(ge=0, le=10_000_000)] | None = None
-    """Sum of the members' bounds without this budget."""
+    """Sum of the queues' bounds without this budget. Requests come as they come: they are not counted."""
     conditions: Conditions = None
     """Accepted, Enforced, Ready."""
 
