@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 import redis
+from fastapi import FastAPI
 
 from headgate.gates.door import Door
 from headgate.gates.verbs import Owner
@@ -70,8 +71,8 @@ def emails(door: Door) -> QueueDocument:
 class Api:
     """Requests as somebody: `api.get("reader", "/v1/queues")`."""
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
-        self.client = client
+    def __init__(self, client: httpx.AsyncClient, app: FastAPI) -> None:
+        self.client, self.app = client, app
 
     async def send(self, method: str, token: str | None, path: str, **options: Any) -> httpx.Response:
         headers = dict(options.pop("headers", {}))
@@ -94,4 +95,4 @@ async def api(settings: Settings) -> AsyncIterator[Api]:
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=transport, base_url="http://api") as client,
     ):
-        yield Api(client)
+        yield Api(client, app)
