@@ -191,11 +191,11 @@ def test_surfaces_have_the_problems_that_queues_have() -> None:
     shared = {"name": "r", "budgetRefs": [{"name": "mail"}, {"name": "gone"}, {"name": "far"}]}
     resources = [budget("mail", 3), budget("far", 3, store="second"), surface("api", shared)]
     found = plan([*resources, surface("web", {"name": "r", "inFlight": 1}, surface="api")])
+    where = "default/api: spec.rules[0].budgetRefs"
     assert found.problems == (
         "default/web: surface api of store default is already declared by default/api, give it another surface",
-        "default/api: spec.rules[0].budgetRefs[1].name: there is no Budget default/gone, declare it or remove the"
-        + " reference",
-        "default/api: spec.rules[0].budgetRefs[2].name: Budget default/far is in store second, this surface in default",
+        f"{where}[1].name: there is no Budget default/gone, declare it or remove the reference",
+        f"{where}[2].name: Budget default/far is in store second, this surface in default",
     )
     assert {each.budget: each.members for each in found.budgets} == {
         "default/mail": ("default/api",),
