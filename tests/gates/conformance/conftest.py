@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.gates.conformance.bench import Bench
+from tests.gates.conformance.crowd import Crowd
 from tests.gates.conformance.fleet import Fleet
 from tests.gates.conformance.model_bench import ModelBench
 from tests.gates.conformance.server_bench import ServerBench
@@ -26,3 +27,8 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
 @pytest.fixture
 def fleet(bench: Bench) -> Fleet:
     return Fleet(bench)
+
+
+@pytest.fixture
+def crowd(bench: Bench) -> Crowd:
+    return Crowd(bench)

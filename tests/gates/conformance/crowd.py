@@ -86,6 +86,9 @@ class Crowd:
     def withdraw(self, surface: str = SURFACE) -> None:
         assert self.bench.gates("operator").unpublish("http", surface, self._owner(surface))
 
+    def withdraw_budget(self, name: str = "ns/db") -> None:
+        assert self.bench.gates("operator").unpublish("budget", name, self._owner(name))
+
     def budget(self, name: str = "ns/db", **limits: Any) -> None:
         self.bench.gates("operator").publish(BudgetDocument(name=name, **limits), self._owner(name))
 

@@ -82,13 +82,26 @@ class HttpMachine(RuleBasedStateMachine):
     )
     def ask(self, who: str, rules: list[str] | None, times: int, api: str) -> None:
         for _ in range(times):
-            before = self.bench.counters()
             asked = self.crowd.ask(who, rules, api)
             assert not isinstance(asked.answer, StaleRules)
             if isinstance(asked.answer, Allowed):
                 self.running.append(asked)
-            else:
-                assert self.bench.counters() == before
+            else:  # the first that is asked after an edit may bring starts into another form
+                self.crowd.refused(who, rules=rules, api=api)
+
+    @rule(who=st.sampled_from(PEOPLE), times=st.integers(1, 3), at_once=st.booleans())
+    def guess(self, who: str, times: int, at_once: bool) -> None:
+        """Wrong passwords, one after the other or all at once."""
+        asked = []
+        for _ in range(times):
+            one = self.crowd.ask(who, ["auth"])
+            if isinstance(one.answer, Allowed):
+                asked.append(one)
+                if not at_once:
+                    self.crowd.end(one, failed=True)
+        if at_once and asked:
+            self.crowd.end(*asked, failed=True)
+        self.ended += asked
 
     @rule(who=st.sampled_from([*PEOPLE, "-"]))
     def flood(self, who: str) -> None:

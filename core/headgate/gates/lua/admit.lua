@@ -44,7 +44,7 @@ for i = 1, #rules do
     shadowed[#shadowed + 1] = rule.index
     call('HINCRBY', HTTP .. ':stats', 's:' .. rule.name, 1)
   elseif rule.newest >= stamp then
-    stamp = math.ceil(rule.newest) + 1 -- names these starts, and keeps them in order when the clock steps back a little
+    stamp = rule.newest + 1 -- names these starts, and keeps them in order when the clock steps back a little
   end
 end
 if refused then

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from headgate.gates.http import RequestsBeat, RequestsRenewal, RuleCounts, SurfaceState
 from headgate.gates.leases import LEASE_MS
 from headgate.gates.model.http_admitting import members
-from headgate.gates.model.http_state import FORGET_HELD_MS, KEEP_LAPSED_MS, Api, Counted
+from headgate.gates.model.http_state import API_MS, FORGET_HELD_MS, KEEP_LAPSED_MS, Api, Counted
 from headgate.gates.model.leases import Leases
 from headgate.gates.model.state import Store
 
@@ -23,10 +23,12 @@ def renew_requests(store: Store, beat: RequestsBeat) -> RequestsRenewal:
             in_flight[rest.rpartition("/")[0]] += 1
         elif place[0] == "b":
             _keep_share(store, request, rest)
+    store.http.expire(store.now)
     store.http.apis.pop(beat.instance, None)
     revisions: dict[str, int] = {}
     if beat.surfaces:
         store.http.apis[beat.instance] = Api(beat.pod, dict(beat.surfaces), dict(in_flight), store.now)
+        store.http.apis_until = store.now + API_MS
         known = store.http.surfaces
         revisions = {name: known[name].revision if name in known else 0 for name in beat.surfaces}
     return RequestsRenewal(revisions, store.meta.quarantine_until if store.quarantined else 0, store.now)

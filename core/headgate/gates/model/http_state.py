@@ -9,6 +9,8 @@ from headgate.gates.model.http_starts import Starts
 from headgate.gates.model.leases import Leases
 from headgate.model.documents import HttpDocument
 
+API_MS = 15_000
+"""An API process that did not renew for three beats is gone."""
 FORGET_HELD_MS = 60_000
 """Requests in flight are forgotten so long after the last of them was kept."""
 KEEP_LAPSED_MS = 40_000
@@ -84,6 +86,8 @@ class Http:
     clients: dict[str, Client] = field(default_factory=dict)
     """`<surface>/<rule>/<identity>` -> what it did."""
     apis: dict[str, Api] = field(default_factory=dict)
+    apis_until: int = 0
+    """All of them are forgotten then (ms): nobody renews any more."""
 
     def client(self, where: str, now: int) -> Client:
         """Forgotten again by `expire` when nothing comes of it."""
@@ -95,7 +99,8 @@ class Http:
         for where in list(self.clients):
             if self.client(where, now).is_empty:
                 del self.clients[where]
-        self.apis = {name: api for name, api in self.apis.items() if api.at > now - 15_000}
+        alive = self.apis_until > now
+        self.apis = {name: api for name, api in self.apis.items() if alive and api.at > now - API_MS}
 
 
 def publish(http: Http, document: HttpDocument, revision: int) -> None:

@@ -18,7 +18,7 @@ local function look_at_log(rule, text)
     if start_at(text, middle) > edge then low = middle + 1 else high = middle end
   end
   rule.text, rule.used = text, low
-  if low > 0 then rule.newest = start_at(text, 0) end
+  if low > 0 then rule.newest = math.ceil(start_at(text, 0)) end
   if low + rule.cost > rule.limit then
     rule.opens = rule.cost <= rule.limit and start_at(text, rule.limit - rule.cost) + rule.period or 0
   end
