@@ -76,4 +76,5 @@ def usage(gate: GateState) -> str:
     if gate.name in (Blocker.CONCURRENCY_PER_KEY, Blocker.RATE_PER_KEY, Blocker.RATE_PER_WORKER):
         each = "worker" if gate.name == Blocker.RATE_PER_WORKER else "key"
         return f"at most {gate.limit}{window} for each {each}"
-    return f"{gate.used} of {gate.limit}{window}"
+    reserved = f", {gate.reserved} kept for HTTP" if gate.reserved else ""
+    return f"{gate.used} of {gate.limit}{window}{reserved}"

@@ -6,7 +6,7 @@ Rows hold no text that changes with time alone: the page counts down by itself, 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,9 +37,7 @@ def parts(reading: Reading) -> Parts:
     state, budgets = reading.state, reading.budgets()
     return {
         "queues": {name: _queue(reading, one, budgets) for name, one in sorted(state.queues.items())},
-        "budgets": {
-            name: _budget(reading, name, list(gates), budgets) for name, gates in sorted(state.budgets.items())
-        },
+        "budgets": {name: _budget(reading, name, gates) for name, gates in sorted(state.budgets.items())},
         "workers": {
             worker.name: compact(
                 pod=worker.pod,
@@ -155,13 +153,17 @@ def _gate(gate: GateState) -> dict[str, Any]:
         used=gate.used,
         open_at=gate.open_at,
         waiting=gate.waiting,
+        reserved=gate.reserved,
     )
 
 
-def _budget(reading: Reading, name: str, gates: list[GateState], budgets: Mapping[str, BudgetDocument]) -> Row:
+def _budget(reading: Reading, name: str, gates: Sequence[GateState]) -> Row:
     queues = {job.execution: job.queue for found in reading.declared.values() for job in found.running}
-    holders = Counter(queues.get(execution, "") for gate in gates for execution, _ in gate.holders)
-    document = budgets.get(name)
+    holders = Counter(
+        queues.get(execution, "HTTP" if execution.startswith("h:") else "")
+        for gate in gates
+        for execution, _ in gate.holders
+    )
     members = [
         queue
         for queue in sorted(reading.state.queues)
@@ -169,7 +171,6 @@ def _budget(reading: Reading, name: str, gates: list[GateState], budgets: Mappin
     ]
     return compact(
         gates=[_gate(gate) for gate in gates],
-        reserved=document.http_reserved if document else 0,
         holders=dict(holders),
         members=members,
     )

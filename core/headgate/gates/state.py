@@ -72,6 +72,7 @@ def _budget_gates(name: str, look: Mapping[str, Any]) -> list[GateState]:
                 int(look["sleep"]) or None,
                 _budget_holders(look["holders"]),
                 int(look["waiting"]),
+                int(look.get("reserved", 0)),
             )
         )
     if "rate" in look:
@@ -164,7 +165,7 @@ def _blocker(
             continue
         if (gate.open_at or 0) > now:
             return gate.name, gate.open_at
-        if gate.period_ms == 0 and gate.used >= gate.limit:
+        if gate.period_ms == 0 and gate.used >= gate.limit - gate.reserved:
             return gate.name, None
     for gate in gates:
         if gate.name in _KEYED and gate.waiting and not look["open"]:

@@ -11,7 +11,10 @@ from headgate.gates.owners import Owner
 
 @dataclass(frozen=True, slots=True)
 class GateState:
-    """One gate as it stands: `name` in Blocker's words, `holders` execution ids with their lease's end (ms)."""
+    """One gate as it stands: `name` in Blocker's words, `holders` execution ids with their lease's end (ms).
+
+    `reserved`: free places of a budget that no job may take (`httpReserved` less the requests in it).
+    """
 
     name: str
     limit: int
@@ -20,6 +23,7 @@ class GateState:
     open_at: int | None
     holders: Sequence[tuple[str, int]] = ()
     waiting: int = 0
+    reserved: int = 0
 
 
 @dataclass(frozen=True, slots=True)

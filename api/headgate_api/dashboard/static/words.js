@@ -23,7 +23,7 @@ const EACH = { "concurrency.perKey": "key", "rate.perKey": "key", "rate.perWorke
 export function usage(gate) {
   const used = gate.used ?? 0, limit = gate.limit ?? 0;
   const what = gate.period ? ` starts in ${duration(gate.period)}` : " running";
-  return EACH[gate.name] ? `at most ${number(limit)}${what} for each ${EACH[gate.name]}` : `${number(used)} of ${number(limit)}${what}`;
+  return EACH[gate.name] ? `at most ${number(limit)}${what} for each ${EACH[gate.name]}` : `${number(used)} of ${number(limit)}${what}${gate.reserved ? `, ${number(gate.reserved)} kept for HTTP` : ""}`;
 }
 
 const GATES = {

@@ -83,7 +83,11 @@ def _budget(store: Store, name: str) -> list[GateState]:
     if budget.document.total:
         sleep = -(-budget.sleep // 1000) or None
         used, waiting = budget.used(store.now), len(budget.wait)
-        states.append(GateState(label, budget.document.total, 0, used, sleep, _budget_holders(budget.held), waiting))
+        reserved, holders = (
+            max(0, budget.document.http_reserved - budget.http.live(store.now)),
+            _budget_holders(budget.held),
+        )
+        states.append(GateState(label, budget.document.total, 0, used, sleep, holders, waiting, reserved))
     rate = rate_of(budget.document.rate)
     if rate:
         states.append(_ring(store, label, budget.starts, rate, len(budget.rate_wait)))
@@ -130,7 +134,7 @@ def _blocker(
     for gate in (*own, *shared):
         if (gate.open_at or 0) > now:
             return gate.name, gate.open_at
-        if gate.period_ms == 0 and gate.used >= gate.limit:
+        if gate.period_ms == 0 and gate.used >= gate.limit - gate.reserved:
             return gate.name, None
     return _blocked_key(states, gates) or _recent_refusal(store, queue, gates)
 

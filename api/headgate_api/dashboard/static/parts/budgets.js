@@ -3,7 +3,7 @@
 import { fill, h, keyed, moment, name, plain, text } from "../dom.js";
 import { rows } from "../feed.js";
 import { gauge } from "../gauge.js";
-import { counted, number, usage } from "../words.js";
+import { number, usage } from "../words.js";
 
 export function budgets(root, ui) {
   const all = [...rows("budgets")].filter(([budget, row]) => ui.matches(budget) || (row.members ?? []).some(ui.matches));
@@ -18,9 +18,8 @@ function card(budget) {
     node: h("li", { class: "card" }, h("h3", {}, name(budget.slice(budget.lastIndexOf("/") + 1)), h("small", {}, plain(budget.slice(0, budget.lastIndexOf("/"))))), gates, inside),
     update(row) {
       keyed(gates, (row.gates ?? []).map((gate) => [gate.period ? "rate" : "places", gate]), gateLine);
-      const holders = Object.entries(row.holders ?? {}).map(([queue, count]) => `${plain(queue) || "HTTP and others"} ${number(count)}`);
-      const reserved = row.reserved ? `${counted(row.reserved, "place")} kept for HTTP` : "";
-      text(inside, [holders.length ? `in it: ${holders.join(", ")}` : `for ${plain((row.members ?? []).join(", ")) || "no queue yet"}`, reserved].filter(Boolean).join(" · "));
+      const holders = Object.entries(row.holders ?? {}).map(([queue, count]) => `${plain(queue) || "promised"} ${number(count)}`);
+      text(inside, holders.length ? `in it: ${holders.join(", ")}` : `for ${plain((row.members ?? []).join(", ")) || "no queue yet"}`);
     },
   };
 }
@@ -30,7 +29,7 @@ export function gateLine() {
   return {
     node: h("div", { class: "gate-line" }, meter.node, use, waiting, rest),
     update(gate) {
-      const full = (gate.used ?? 0) >= (gate.limit ?? 0) && Boolean(gate.waiting);
+      const full = (gate.used ?? 0) >= (gate.limit ?? 0) - (gate.reserved ?? 0) && Boolean(gate.waiting);
       meter.update({ ...gate, held: full });
       text(use, usage(gate));
       text(waiting, gate.waiting ? `${number(gate.waiting)} wait` : "");

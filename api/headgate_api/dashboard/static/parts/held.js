@@ -39,7 +39,7 @@ function gather() {
 export function stateOf(row, { by, until }) {
   const gates = by.startsWith("budget/") ? rows("budgets").get(by.slice(7))?.gates ?? [] : row.gates ?? [];
   const named = gates.filter((gate) => gate.name === by);
-  return named.find((gate) => (until ? gate.open_at : !gate.period && gate.used >= gate.limit)) ?? named[0];
+  return named.find((gate) => (until ? gate.open_at : !gate.period && gate.used >= gate.limit - (gate.reserved ?? 0))) ?? named[0];
 }
 
 function row() {
@@ -59,7 +59,7 @@ function row() {
       moment(until, open ? null : gate.until);
       if (open || !gate.until) text(until, open ? "open again" : plain(gate.cure ?? ""));
       holdsBack(what, gate.queues);
-      text(who, gate.holders ? `in it: ${Object.entries(gate.holders).map(([queue, count]) => `${plain(queue) || "HTTP and others"} ${number(count)}`).join(", ")}` : "");
+      text(who, gate.holders ? `in it: ${Object.entries(gate.holders).map(([queue, count]) => `${plain(queue) || "promised"} ${number(count)}`).join(", ")}` : "");
     },
   };
 }

@@ -20,9 +20,10 @@ local function look_at_budget(name)
   local read = call('HMGET', key, 'gates', 'sleep')
   if not read[1] then return nil end
   local places, reserved, limit, period = struct.unpack('<dddd', read[1])
-  local seen = { sleep = math.ceil((tonumber(read[2]) or 0) / 1000), total = places, reserved = reserved,
+  local seen = { sleep = math.ceil((tonumber(read[2]) or 0) / 1000), total = places,
     used = call('ZCOUNT', key .. ':held', alive, '+inf'), holders = look_at_holders(key .. ':held'),
     waiting = call('ZCARD', key .. ':wait') }
+  if reserved > 0 then seen.reserved = math.max(0, reserved - call('ZCOUNT', key .. ':http', alive, '+inf')) end
   if limit > 0 then
     seen.rate = look_at_ring(key .. ':starts', limit, period, call('ZCARD', key .. ':rwait'))
   end
