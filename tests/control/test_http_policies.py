@@ -262,7 +262,7 @@ async def test_a_proxy_that_never_tells_the_end_is_not_enough(rule: dict[str, An
     await world.put_budget("database")
     await put(world)
     await world.settle()
-    world.store.serve("api", "authz-1-aaaaaa")
+    world.store.serve("api", "authz_api-1-aaaaaa")
     await world.settle()
     await put(world, "api", "mail", rule)
     await world.settle()
@@ -279,7 +279,7 @@ async def test_a_proxy_is_enough_for_rates(world: Any) -> None:
     """And for a budget that only counts starts."""
     await world.put("database", kind=BUDGET, rate={"total": {"limit": 5, "periodSeconds": 1}})
     await put(world, "api", "mail", GENERAL, {"name": "r", "budgetRefs": [{"name": "database"}]})
-    world.store.serve("api", "authz-1-aaaaaa")
+    world.store.serve("api", "authz_api-1-aaaaaa")
     await world.settle()
     assert (await conditions(world))["Accepted"] == "True/Valid"
 

@@ -17,8 +17,11 @@ BANS_MS = (900_000, 3_600_000, 86_400_000)
 """A Failures rule that fills up shuts its identity out: the first, the second, any later time within a day."""
 
 
-PROXY_INSTANCE = "authz-"
-"""An instance whose id begins so answers a proxy that does not call /report: it never sees how a request ends."""
+PROXY_INSTANCE = "authz_"
+"""An instance whose id begins so answers a proxy that does not call /report: it never sees how a request ends.
+
+No pod's name has an underscore, so no middleware's id begins so by chance.
+"""
 
 
 class HttpGate(StrEnum):
