@@ -73,8 +73,9 @@ def runbook() -> str:
     parts = [
         HEADER,
         "# Runbook\n",
-        "One line for each reason that a condition can give. `kubectl describe queuepolicy NAME` shows condition,",
-        "reason and message; `headgate explain QUEUE` names the gate that holds a queue, its holders and until when.\n",
+        "One line for each reason that a condition can give. `kubectl describe queuepolicy NAME` (or `httppolicy`,",
+        "`budget`) shows condition, reason and message; `headgate explain NAME` names the gate that holds a queue, its",
+        "holders and until when, or what each rule of an HTTP surface let in and refused.\n",
         "| reason | what it means | what to do |\n|---|---|---|",
     ]
     parts += [f"| {r.condition}={r.status} `{r.name}` | {cell(r.meaning)} | {cell(r.action)} |" for r in by_urgency()]

@@ -134,7 +134,7 @@ def stage(control_plane: ControlPlane, folder: Path) -> Iterator[Stage]:
         finally:
             operator.kill()
             control_plane.start_apiserver()
-            made.kubectl("delete", "queuepolicy,budget", "--all", "--wait=false")
+            made.kubectl("delete", "queuepolicy,httppolicy,budget", "--all", "--wait=false")
             control_plane.request("DELETE", f"/api/v1/namespaces/{namespace}")
 
 
