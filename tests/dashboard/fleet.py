@@ -162,6 +162,21 @@ class Fleet:
             thread.join(10)
 
 
+FLEET = (
+    ("campaigns", 5, 46, "taskforce.campaigns.send_batch"),
+    ("follow-ups", 5, 12, "taskforce.mail.follow_up"),
+    ("emails", 3, 7, "taskforce.mail.send"),
+    ("webhooks", 3, 31, "taskforce.webhooks.call"),
+    ("exports", 3, 2, "taskforce.reports.export"),
+    ("imports", 3, 1, "taskforce.uploads.parse"),
+    ("sync", 3, 2, "taskforce.mailboxes.sync"),
+    ("analytics", 3, 1, "taskforce.counting.day"),
+    ("snoozed", 3, 0, ""),
+)
+"""Queue, slots of its one worker, jobs, their function."""
+TASKS = (("periodic-sync", "*/5 * * * *"), ("scheduled-emails", "* * * * *"), ("snoozed-emails", "* * * * *"))
+
+
 def shop(fleet: Fleet) -> None:
     """The story's fleet in small: a shared budget, a queue that is held, one at rest, one on a rate."""
     fleet.declare(
@@ -180,17 +195,9 @@ def shop(fleet: Fleet) -> None:
         "snoozed": {"per_worker": 3, "mode": "Shadow", "total": 2},
     }.items():
         fleet.declare(QueueDocument(queue=name, **limits))
-    for name, count, function in (
-        ("campaigns", 46, "taskforce.campaigns.send_batch"), ("follow-ups", 12, "taskforce.mail.follow_up"),
-        ("emails", 7, "taskforce.mail.send"), ("webhooks", 31, "taskforce.webhooks.call"),
-        ("exports", 2, "taskforce.reports.export"), ("imports", 1, "taskforce.uploads.parse"),
-        ("sync", 2, "taskforce.mailboxes.sync"), ("analytics", 1, "taskforce.counting.day"),
-    ):  # fmt: skip
-        fleet.enqueue(name, count, function)
-    for name, slots in (
-        ("campaigns", 5), ("follow-ups", 5), ("emails", 3), ("webhooks", 3), ("exports", 3), ("imports", 3), ("sync", 3),
-        ("analytics", 3), ("snoozed", 3),
-    ):  # fmt: skip
+    for name, slots, queued, function in FLEET:
+        if queued:
+            fleet.enqueue(name, queued, function)
         fleet.start(fleet.pod(name, f"{name}-worker-{zlib.crc32(name.encode()):08x}-a1b2c3", slots))
 
 
@@ -215,10 +222,9 @@ def front(fleet: Fleet) -> None:
     fleet.door.renew_requests(RequestsBeat("api-1", "api-1", {"taskforce-api": found[0] if found else 0}, ()))
     for rule, caller, count in ((0, "a", 132), (0, "b", 60), (0, "c", 34), (1, "a", 31), (2, "d", 9), (3, "e", 4)):
         fleet.requests("taskforce-api", rule, caller * 32, count)
-    for name, schedule, function in (
-        ("periodic-sync", "*/5 * * * *", "sync"), ("scheduled-emails", "* * * * *", "emails"), ("snoozed-emails", "* * * * *", "snoozed"),
-    ):  # fmt: skip
-        fleet.declare(TaskDocument(name=f"shop/{name}", schedule=schedule, function=f"taskforce.periodic.{function}"))
+    for name, schedule in TASKS:
+        function = f"taskforce.periodic.{name.replace('-', '_')}"
+        fleet.declare(TaskDocument(name=f"shop/{name}", schedule=schedule, function=function))
     _run(fleet, "shop/periodic-sync", "ok")
     _run(fleet, "shop/snoozed-emails", "failed")
     _run(fleet, "shop/scheduled-emails", "ok")
