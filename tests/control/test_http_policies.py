@@ -191,6 +191,21 @@ async def test_a_budget_is_kept_for_requests_after_a_restart(world: Any) -> None
     assert (await conditions(world))["Accepted"] == "False/BudgetNotFound"
 
 
+async def test_a_budget_that_only_the_last_good_limits_name_is_kept_after_a_restart(world: Any) -> None:
+    """What is in force is read from the store: the spec that replaced it is not accepted."""
+    await world.put_budget("database")
+    await put(world, "api", "mail", SHARED)
+    await world.settle()
+    await put(world, "api", "mail", {"name": "r", "budgetRefs": [{"name": "nowhere"}]})
+    await world.settle()
+    world.restart()
+    await world.settle(prime=True)
+    assert (await world.get("database", BUDGET))["status"]["members"] == ["HTTPPolicy/api"]
+    await world.remove("database", kind=BUDGET)
+    await world.settle()
+    assert world.store.documents.keys() == {"budget/mail/database", "http/api"}
+
+
 async def test_stores_are_those_of_the_namespace(world: Any) -> None:
     """Another one is unknown; a budget must be in the same."""
     await put(world, "api", "mail", GENERAL, store="other")

@@ -88,9 +88,15 @@ class HttpPolicies:
         )
 
     def _published(self, facts: HttpFacts) -> HttpDocument | None:
-        """What the store took from this policy, in this process's life."""
+        """What the store holds of this policy: as we remember it, or as it was seen after a restart."""
         declared = self._memory.declared.get(facts.key)
-        return declared.document if declared and isinstance(declared.document, HttpDocument) else None
+        if declared:
+            return declared.document if isinstance(declared.document, HttpDocument) else None
+        for surface in facts.picture.surfaces.values():
+            owner = facts.picture.owner(f"http/{surface.surface}")
+            if owner and owner.uid == facts.metadata.uid:
+                return surface.document
+        return None
 
 
 def _acknowledged(answer: Answer, surface: SurfaceState | None) -> Acknowledged:
