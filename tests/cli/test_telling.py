@@ -5,7 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from headgate.control.ports import HTTP_POLICY, QUEUE_POLICY, Manifest
+from headgate.gates.http import RuleCounts, SurfaceState
 from headgate.gates.verbs import QueueState, StoreState
+from headgate.model.documents import HttpDocument, HttpRule
 from headgate_cli.local.conditions import ConditionTeller
 from headgate_cli.local.console import Console
 from headgate_cli.local.memory_cluster import MemoryCluster
@@ -43,6 +45,13 @@ def test_a_queue_shows_running_of_bound_what_waits_and_what_holds_it() -> None:
 def test_quarantine_and_foreign_workers_stand_out() -> None:
     seen = line(replace(IDLE, running=1, foreign_workers=("stock.1",)), quarantine_until=22_000)
     assert seen == "1 of 5 running | QUARANTINE for 12 s | emails 1/3 NOT ENFORCED: stock.1"
+
+
+def test_surfaces_show_whom_they_refused_and_are_left_out_when_nobody() -> None:
+    document = HttpDocument(surface="api", rules=(HttpRule(name="general", in_flight=1),))
+    quiet = SurfaceState("web", 1, document, {"general": RuleCounts(allowed=9)})
+    busy = SurfaceState("api", 1, document, {"general": RuleCounts(denied=17), "auth": RuleCounts(denied=2)})
+    assert status_line(state(), {}, 5, [quiet, busy]) == "0 of 5 running | api refused 17 by general, 2 by auth"
 
 
 class Told:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from headgate import plan as arithmetic
-from headgate.gates.verbs import StoreState
+from headgate.control.ports import Store
 from headgate.surface_plan import as_lines
 from headgate_cli.clock import SystemClock
 from headgate_cli.local.console import Console
@@ -18,6 +18,7 @@ class Outlook:
         self._console = console
         self._headline = ""
         self._limits: list[str] = []
+        self._surfaces: list[str] = []
         self._bounds: dict[str, int] = {}
         self._total = 0
 
@@ -28,11 +29,16 @@ class Outlook:
         if arithmetic.headline(found) != self._headline:
             self._headline = arithmetic.headline(found)
             self._console.note(self._headline)
+        self._surfaces = sorted(plan.surface for plan in found.surfaces)
         limits = as_lines(found.surfaces)
         for line in limits:
             if line not in self._limits:
                 self._console.note(line)
         self._limits = limits
 
-    def status(self, state: StoreState) -> str:
-        return status_line(state, self._bounds, self._total)
+    async def status(self, store: Store) -> str:
+        """Raises StoreUnavailable."""
+        state = await store.inspect()
+        shown = await store.inspect_http() if self._surfaces else {}
+        ours = [shown[name] for name in self._surfaces if name in shown]
+        return status_line(state, self._bounds, self._total, ours)

@@ -93,7 +93,7 @@ class Serving:
         while True:
             await asyncio.sleep(STATUS_SECONDS)
             try:
-                line = self.outlook.status(await self.store.inspect())
+                line = await self.outlook.status(self.store)
             except StoreUnavailable as error:
                 line = f"the store does not answer: {error}"
             if line != shown:
