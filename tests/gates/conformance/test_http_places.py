@@ -66,6 +66,18 @@ def test_requests_take_budget_places_by_weight_and_give_them_back(crowd: Crowd) 
     assert crowd.bench.budget_holders(NAME) == crowd.bench.budget_http_holders(NAME) == {}
 
 
+def test_lapsed_places_do_not_pile_up(crowd: Crowd) -> None:
+    """API processes die again and again, and no worker shares the budget."""
+    crowd.budget(total=3)
+    crowd.policy(shared={"budgets": [{"name": NAME}], "in_flight": 3})
+    for life in range(20):
+        one, *_ = crowd.admitted(3, api=f"api-{life}")
+        crowd.beat(f"api-{life}", one)
+        crowd.bench.advance(LEASE_MS)
+    assert len(crowd.bench.budget_holders(NAME)) <= 3 * (40_000 // LEASE_MS + 1)
+    assert len(crowd.bench.budget_http_holders(NAME)) <= 3 * (40_000 // LEASE_MS + 1)
+
+
 def test_a_budget_that_is_not_published_refuses(crowd: Crowd) -> None:
     crowd.policy(shared={"rate": per(5), "budgets": [{"name": "ns/none"}]})
     refusal = crowd.refused()

@@ -21,6 +21,7 @@ for i = 7 + 2 * n, #ARGV do
     keep_share(request, string.match(rest, '^(%d+):(.+)$'))
   end
 end
+drop_lapsed()
 call('DEL', own)
 if n == 0 then
   call('ZREM', H .. 'apis', instance)

@@ -57,6 +57,7 @@ def _keep_share(store: Store, request: str, place: str) -> None:
     for member in members(request, int(weight)):
         _keep(store, budget.held, member)
         _keep(store, budget.http, member)
+    budget.drop_lapsed(store.now - KEEP_LAPSED_MS)
 
 
 def inspect_http(store: Store) -> Mapping[str, SurfaceState]:
