@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -25,6 +24,7 @@ Scope = MutableMapping[str, Any]
 User = Callable[[Scope], str | Awaitable[str | None] | None]
 """Names the verified user of a request; None when there is none."""
 
+_NOBODY = (None, None)
 _ALLOWED = 1
 """What the store's raw answer says fourth: `http_replies.admit`."""
 
@@ -54,7 +54,9 @@ class Judge:
         rules = self._rules(snapshot, scope, facts)
         if rules is None:
             return None
-        user = await self._user_of(scope) if rules.by_user else None
+        user: Any = self._named(scope) if rules.by_user else None
+        if user is not None and not isinstance(user, str):
+            user = await self._awaited(user)
         question = self._question(snapshot, rules, scope, facts, user)
         if snapshot.denials:
             now = time.monotonic()
@@ -113,25 +115,34 @@ class Judge:
     def _question(self, snapshot: Snapshot, rules: RuleSet, scope: Scope, facts: Facts, user: str | None) -> Question:
         peer = scope.get("client")
         forwarded = facts.get(b"x-forwarded-for", b"")
-        host, port = peer if peer else (None, None)
+        host, port = peer or _NOBODY
         # A port 0 is what uvicorn writes beside an address it took from the header.
-        who: Who = (host, forwarded, port == 0 and bool(forwarded), user)
-        if rules.header_names:
-            who += tuple([facts.get(name, b"") for name in rules.header_names])
+        rewritten = port == 0 and forwarded != b""
+        who: Who = (host, forwarded, rewritten, user, *[facts.get(name, b"") for name in rules.header_names])
         return rules.question(who, snapshot.addresses, snapshot.identities)
 
-    async def _user_of(self, scope: Scope) -> str | None:
+    def _named(self, scope: Scope) -> str | Awaitable[str | None] | None:
         """A callable that fails names nobody: the request is then counted by its address, not let through."""
         if self._user is None:
             return user_of(scope)
         try:
-            user = self._user(scope)
-            return user if user is None or isinstance(user, str) or not inspect.isawaitable(user) else await user
+            return self._user(scope)
         except Exception:
-            if not self._warned:
-                self._warned = True
-                logger.exception("GateMiddleware's user= failed: counted by address; further failures are not logged")
+            self._failed()
             return None
+
+    async def _awaited(self, user: Any) -> str | None:
+        try:
+            found: str | None = await user
+        except Exception:
+            self._failed()
+            return None
+        return found
+
+    def _failed(self) -> None:
+        if not self._warned:
+            self._warned = True
+            logger.exception("GateMiddleware's user= failed: counted by address; further failures are not logged")
 
     # ---- may it start ----
 

@@ -41,10 +41,18 @@ class RuleSet:
         self.refundable = any(rule.count == "Failures" for rule in rules)
         self.watched = watched(self.surface, list(rules))
         self.settles = self.refundable or any(rule.in_flight or rule.budgets for rule in rules)
-        self._rated = frozenset(self.limits.indexes)
+        self._rated = tuple(self._near(position, index) for position, index in enumerate(indexes) if self._says(index))
         self._allowed: dict[str, tuple[Count, ...]] = {}
-        self._near = {index: COUNTS.near_limit(self.surface, rule.name) for index, rule in self.rules.items()}
         self._questions: dict[Who, Question] = {}
+
+    def _says(self, index: int) -> bool:
+        return index in self.limits.indexes
+
+    def _near(self, position: int, index: int) -> tuple[int, float, Count]:
+        """Where in the states a rule's remaining stands, below what it is near its limit, and who counts that."""
+        rule = self.rules[index]
+        floor = rule.rate.limit / NEAR if rule.rate is not None else 0.0
+        return 4 * position + 2, floor, COUNTS.near_limit(self.surface, rule.name)
 
     def question(self, who: Who, addresses: Addresses, identities: Identities) -> Question:
         """Each rule with the identity it counts; a rule by user or header falls back to the address."""
@@ -64,25 +72,23 @@ class RuleSet:
     # ---- what the answer says ----
 
     def allowed_headers(self, states: Sequence[int]) -> tuple[Header, ...]:
-        """`states` flat, as the store answers: index, limit, remaining, reset (ms) of each rule."""
+        """`states` flat, as the store answers: index, limit, remaining, reset (ms) of each rule in their order."""
         numbers: list[int] = []
-        rated = self._rated
-        for at in range(0, len(states), 4):
-            index, limit, remaining, reset_ms = states[at : at + 4]
-            if index in rated:
-                numbers += (remaining, -(-reset_ms // 1000))
-                if remaining * NEAR < limit:
-                    self._near[index].value += 1
+        for at, floor, near in self._rated:
+            remaining = states[at]
+            numbers += (remaining, (states[at + 1] + 999) // 1000)
+            if remaining < floor:
+                near.value += 1
         return self.limits.of(tuple(numbers))
 
     def denied_headers(self, answer: Denied, elapsed_ms: int, retry_ms: int) -> tuple[Header, ...]:
         """As it stood, `elapsed_ms` later; the rule that refused opens after `retry_ms`."""
         numbers: list[int] = []
         for state in answer.states:
-            if state.index in self._rated:
+            if state.index in self.limits.indexes:
                 ms = retry_ms if state.index == answer.index and retry_ms else state.reset_ms - elapsed_ms
                 numbers += (state.remaining, seconds(ms))
-        return self.limits.of(tuple(numbers)) if len(numbers) == 2 * len(self._rated) else ()
+        return self.limits.of(tuple(numbers)) if len(numbers) == 2 * len(self.limits.indexes) else ()
 
     # ---- what is counted ----
 

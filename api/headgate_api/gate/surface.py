@@ -43,12 +43,14 @@ class Surface:
         self._requests = 0
         self.sampling = Sampling(surface, self.instance, pod)
         self._read = False
+        self._looked = False
         self._loading: asyncio.Task[bool] | None = None
         self._tending: asyncio.Task[None] | None = None
 
     @property
     def entered(self) -> bool:
-        return self.loop is asyncio.get_running_loop()
+        """The policy was looked for in this event loop: until then every request waits for that in `enter`."""
+        return self._looked and self.loop is asyncio.get_running_loop()
 
     @property
     def revision(self) -> int:
@@ -62,7 +64,7 @@ class Surface:
         """For the first request or the start of the application, in each event loop."""
         loop = asyncio.get_running_loop()
         if self.loop is not loop:
-            self.loop = loop
+            self.loop, self._looked = loop, False
             self.door = HttpDoor(self._url, self._prefix)
             self.places.clear()
             self._loading = None
@@ -71,6 +73,7 @@ class Surface:
             with suppress(TimeoutError):
                 async with asyncio.timeout(FIRST_LOOK_SECONDS):
                     await self.reload()
+        self._looked = True
         return self.snapshot
 
     async def leave(self) -> None:
