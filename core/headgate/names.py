@@ -5,6 +5,7 @@ from __future__ import annotations
 GROUP = "headgate.dev"
 HASH_ANNOTATION = f"{GROUP}/desired-hash"
 POLICY_LABEL = f"{GROUP}/queue-policy"
+TASK_LABEL = f"{GROUP}/periodic-task"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 INSTANCE = "app.kubernetes.io/instance"
 
@@ -22,6 +23,12 @@ def selector_labels(policy: str) -> dict[str, str]:
 def labels(policy: str) -> dict[str, str]:
     """On every child of a policy, and on its pods."""
     return {**selector_labels(policy), INSTANCE: policy, MANAGED_BY: "headgate"}
+
+
+def task_labels(task: str) -> dict[str, str]:
+    """On the CronJob of a periodic task, its Jobs and their pods. None of them is a worker of any policy."""
+    own = {"app.kubernetes.io/name": "headgate", "app.kubernetes.io/component": "task", TASK_LABEL: task}
+    return {**own, INSTANCE: task, MANAGED_BY: "headgate"}
 
 
 def selector(policy: str) -> str:

@@ -1,0 +1,1 @@
+"""`headgate-task`: one run of a periodic task."""
