@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from socket import socket
 
 from headgate.errors import HeadgateError
 from headgate_api.settings import Settings, load
@@ -47,8 +48,16 @@ def serve(settings: Settings) -> None:
     from headgate_api.app import create_app
 
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    app = create_app(settings)
+
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket] | None = None) -> None:
+            """Open pages are told to end first: they would keep the server until its grace is over."""
+            app.state.feed.close()
+            await super().shutdown(sockets)
+
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         host=settings.host,
         port=settings.port,
         log_config=None,
@@ -57,7 +66,7 @@ def serve(settings: Settings) -> None:
         proxy_headers=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    uvicorn.Server(config).run()
+    Server(config).run()
 
 
 if __name__ == "__main__":

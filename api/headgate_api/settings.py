@@ -30,6 +30,11 @@ class Settings:
     log_level: str = "info"
 
 
+def inherited(environ: Mapping[str, str] = os.environ) -> Mapping[str, str]:
+    """The environment, for who adds to it before `load`."""
+    return environ
+
+
 def load(environ: Mapping[str, str] = os.environ) -> Settings:
     """Raises InvalidInput: one sentence that names the variable, its value, and what would be right."""
     tokens = environ.get("HEADGATE_TOKENS_FILE", "")

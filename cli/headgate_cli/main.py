@@ -10,6 +10,7 @@ import sys
 import typer
 
 from headgate.errors import HeadgateError, InvalidInput
+from headgate_cli.commands.api import api
 from headgate_cli.commands.explain import explain
 from headgate_cli.commands.plan import plan
 from headgate_cli.commands.publish import publish
@@ -25,7 +26,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (up, plan, publish, status, explain, report):
+for command in (up, plan, publish, status, explain, report, api):
     app.command()(command)
 
 

@@ -17,6 +17,12 @@ from headgate_cli.options import Before, Folder, Scope, Store, checked_scope, fo
 
 App = Annotated[Path, typer.Option(help="Folder from which the jobs' code is imported.", metavar="DIR")]
 Data = Annotated[Path | None, typer.Option(help="Folder in which the embedded store keeps its data.", metavar="DIR")]
+Port = Annotated[
+    int,
+    typer.Option(
+        min=0, max=65535, metavar="PORT", help="Port of the dashboard, or any free one when it is taken. 0: none."
+    ),
+]
 Run = Annotated[
     str | None,
     typer.Option("--run", help="A program to run beside the workers, such as a producer.", metavar="COMMAND"),
@@ -31,8 +37,11 @@ def up(
     before: Before = None,
     data: Data = None,
     scope: Scope = DEFAULT_SCOPE,
+    port: Port = 9190,
 ) -> None:
     """Put the policies of a folder in force on this machine, with workers and, where none is named, a store.
+
+    Prints the dashboard's address with a token that is good until the end of this command.
 
     An edited file is in force at the next start of a job. Ctrl-C drains, a second one hands running jobs back to their
     queues, a third kills. Workers and --run inherit the environment, with REDIS_URL set to the store.
@@ -42,5 +51,5 @@ def up(
     url = found_store_url(store)
     if url and data:
         raise InvalidInput("--data is for the embedded store: leave out --store and REDIS_URL, or leave out --data")
-    wishes = session.Wishes(directory, checked_scope(scope), app, url, data, companion, before)
+    wishes = session.Wishes(directory, checked_scope(scope), app, url, data, companion, before, port)
     sys.exit(asyncio.run(session.run(wishes, Console())))

@@ -11,6 +11,7 @@ from pathlib import Path
 from headgate.errors import InvalidInput
 from headgate.gates.async_door import AsyncDoor
 from headgate_cli import settings
+from headgate_cli.local.api_server import local_api
 from headgate_cli.local.companion import Companion
 from headgate_cli.local.conditions import ConditionTeller
 from headgate_cli.local.console import Console, quiet_logs
@@ -26,7 +27,10 @@ from headgate_cli.policies import resources_of
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """The options of `headgate up`. `data` is for the embedded store, which is used when `store_url` is None."""
+    """The options of `headgate up`. `data` is for the embedded store, which is used when `store_url` is None.
+
+    `port` 0: without API and dashboard.
+    """
 
     policies: Path
     scope: str
@@ -35,6 +39,7 @@ class Wishes:
     data: Path | None
     companion: str | None
     before: int | None
+    port: int = 0
 
 
 async def run(wishes: Wishes, console: Console) -> int:
@@ -57,6 +62,8 @@ async def run(wishes: Wishes, console: Console) -> int:
         fleet = Fleet(place, door, console.say)
         ConditionTeller(fleet.cluster, console.warn, lambda line: console.say("", line))
         await fleet.start()
+        if wishes.port:
+            await stack.enter_async_context(local_api(wishes.port, url, place.environ, place.folder, console.say))
         folder = Folder(files, wishes.policies, wishes.scope, fleet.cluster, console.warn)
         await folder.apply(reading)
         return await Serving(fleet, folder, door, store, companion, outlook, console).run(stops)
