@@ -1,4 +1,4 @@
-"""A Hypothesis state machine over requests, edits and time: the reference and the scripts in lockstep.
+"""A Hypothesis state machine over requests, edits, faults and time: on the reference, and scripts in lockstep.
 
 What must hold is judged by a history of its own: no window above its limit, nothing taken by a refusal.
 """
@@ -22,6 +22,7 @@ from hypothesis.stateful import (
 from headgate.gates.http import Allowed, StaleRules
 from tests.gates.conformance.bench import Bench
 from tests.gates.conformance.crowd import Asked, Crowd, per
+from tests.gates.conformance.http_history import HttpHistory
 from tests.gates.conformance.model_bench import ModelBench
 from tests.gates.conformance.server_bench import ServerBench
 from tests.gates.conformance.twin_bench import TwinBench
@@ -58,6 +59,7 @@ class HttpMachine(RuleBasedStateMachine):
         super().__init__()
         self.bench: Bench = type(self).open_bench()
         self.crowd = Crowd(self.bench)
+        self.history = HttpHistory()
         self.running: list[Asked] = []
         self.ended: list[Asked] = []
 
@@ -68,7 +70,21 @@ class HttpMachine(RuleBasedStateMachine):
 
     @rule(general=GENERAL, auth=AUTH, shared=SHARED)
     def publish(self, general: dict[str, Any], auth: dict[str, Any], shared: dict[str, Any]) -> None:
-        self.crowd.policy(general=general, auth=auth, shared=shared)
+        self._publish({"general": general, "auth": auth, "shared": shared})
+
+    def _publish(self, rules: dict[str, dict[str, Any]]) -> None:
+        self.crowd.policy(**rules)
+        self.history.publish(rules)
+
+    def _ask(self, who: str, rules: list[str] | None, api: str = "api-1") -> Asked:
+        asked = self.crowd.ask(who, rules, api)
+        self.history.asked(asked)
+        return asked
+
+    def _end(self, *asked: Asked, failed: bool) -> None:
+        for one in asked:
+            self.history.ended(one, failed=failed)
+        self.crowd.end(*asked, failed=failed)
 
     @rule(total=st.sampled_from([1, 2, 4]), rate=st.sampled_from([None, per(3, 1_500)]))
     def set_budget(self, total: int, rate: Any) -> None:
@@ -82,7 +98,7 @@ class HttpMachine(RuleBasedStateMachine):
     )
     def ask(self, who: str, rules: list[str] | None, times: int, api: str) -> None:
         for _ in range(times):
-            asked = self.crowd.ask(who, rules, api)
+            asked = self._ask(who, rules, api)
             assert not isinstance(asked.answer, StaleRules)
             if isinstance(asked.answer, Allowed):
                 self.running.append(asked)
@@ -94,27 +110,27 @@ class HttpMachine(RuleBasedStateMachine):
         """Wrong passwords, one after the other or all at once."""
         asked = []
         for _ in range(times):
-            one = self.crowd.ask(who, ["auth"])
+            one = self._ask(who, ["auth"])
             if isinstance(one.answer, Allowed):
                 asked.append(one)
                 if not at_once:
-                    self.crowd.end(one, failed=True)
+                    self._end(one, failed=True)
         if at_once and asked:
-            self.crowd.end(*asked, failed=True)
+            self._end(*asked, failed=True)
         self.ended += asked
 
     @rule(who=st.sampled_from([*PEOPLE, "-"]))
     def flood(self, who: str) -> None:
         """As many as a rule in buckets or in a ring lets through."""
         self.running += [
-            one for one in (self.crowd.ask(who, ["general"]) for _ in range(140)) if isinstance(one.answer, Allowed)
+            one for one in (self._ask(who, ["general"]) for _ in range(140)) if isinstance(one.answer, Allowed)
         ]
 
     @precondition(lambda self: self.running)
     @rule(data=st.data(), failed=st.booleans(), twice=st.booleans())
     def end(self, data: st.DataObject, failed: bool, twice: bool) -> None:
         one = self.running.pop(data.draw(st.integers(0, len(self.running) - 1), label="request"))
-        self.crowd.end(one, failed=failed)
+        self._end(one, failed=failed)
         if twice:
             assert self.crowd.end(one, failed=not failed) == 0
         self.ended.append(one)
@@ -144,13 +160,21 @@ class HttpMachine(RuleBasedStateMachine):
     @rule(ms=st.sampled_from([40_000, 3_600_000]))
     def step_far_back(self, ms: float) -> None:
         self.bench.advance(-ms)
+        self.history.forget()
 
     @rule()
     def lose_the_store(self) -> None:
         self.bench.wipe()
         self.running.clear()
         self.crowd.budget(total=2)
-        self.crowd.policy(general={"rate": per(3, 1_000)}, auth={"rate": per(2, 2_000)}, shared={"in_flight": 1})
+        self.history.forget()
+        self._publish({"general": {"rate": per(3, 1_000)}, "auth": {"rate": per(2, 2_000)}, "shared": {"in_flight": 1}})
+
+    @invariant()
+    def a_budget_is_never_overdrawn(self) -> None:
+        """No jobs and one total since the last edit: more only when it was lowered."""
+        held = [end for end in self.bench.budget_holders("ns/db").values() if end > self.bench.now]
+        assert len(held) <= 4
 
     @invariant()
     def both_see_the_same(self) -> None:
@@ -176,6 +200,10 @@ def run(machine: type[HttpMachine], examples: int, steps: int) -> None:
             report_multiple_bugs=False,
         ),
     )
+
+
+def test_no_window_is_overfull_on_the_reference() -> None:
+    run(HttpMachine, examples=60, steps=50)
 
 
 @pytest.mark.store
