@@ -8,11 +8,13 @@ from headgate.gates.http import RuleCounts, SurfaceState
 from headgate.surface_plan import limits_of, match_of
 from headgate_cli.text import table
 
+ONCE = "A process that was told a refusal repeats it by itself for as long as it holds: here that counts once."
+"""`headgate_http_decisions_total` of each process counts every request."""
 HEAD = ("SURFACE", "RULE", "LIMIT", "ALLOWED", "NEAR", "REFUSED", "CLIENTS", "IN FLIGHT", "REVISION")
 
 
 def as_table(surfaces: Mapping[str, SurfaceState]) -> str:
-    """A line a rule. CLIENTS: about how many different ones were refused."""
+    """A line a rule. CLIENTS: about how many different ones were refused; REFUSED: by the store (see `ONCE`)."""
     return table(HEAD, [row for _, surface in sorted(surfaces.items()) for row in _rows(surface)])
 
 
@@ -44,7 +46,8 @@ def as_text(surface: SurfaceState) -> str:
         lines.append(f"{rule.name}: {limits_of(rule)}, on {about}{shadow}\n  {_told(counts, bool(shadow))}")
     serving = ", ".join(sorted(surface.instances)) or "no API process"
     head = f"surface {surface.surface}, revision {surface.revision}, served by {serving}"
-    return "\n".join([head, *lines])
+    refused = any(counts.denied or counts.shadowed for counts in surface.rules.values())
+    return "\n".join([head, *lines, *([ONCE] if refused else [])])
 
 
 def _told(counts: RuleCounts, shadow: bool) -> str:

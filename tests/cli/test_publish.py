@@ -243,6 +243,7 @@ def test_a_surface_is_published_and_shown_with_what_it_let_in_and_refused(
         "  let in 2, 1 of them above 80 % of the limit; refused 1 of about 1 client",
         "new: 1 at once for each address, on POST /api and below (Shadow: only counted)",
         "  let in 0, 0 of them above 80 % of the limit; would have refused nobody",
+        "A process that was told a refusal repeats it by itself for as long as it holds: here that counts once.",
     ]
     (tmp_path / "api.yaml").write_text(POLICIES)
     assert (
