@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from headgate.desired.documents import http_document
+from headgate.desired.unmatchable import unmatchable
 from headgate.model.budget import Budget
 from headgate.model.documents import HttpDocument, HttpMatch, HttpRule, RateDocument
 from headgate.model.http_policy import HTTPPolicy
@@ -70,6 +71,7 @@ def as_lines(plans: Sequence[SurfacePlan]) -> list[str]:
 
 
 def _unmet(policy: HTTPPolicy, budgets: Mapping[str, Budget]) -> Iterable[str]:
+    yield from (f"{_name(policy)}: {sentence.rstrip('.')}" for sentence in unmatchable(policy))
     for index, rule in enumerate(http_document(policy).rules):
         for at, share in enumerate(rule.budgets):
             budget, where = budgets.get(share.name), f"{_name(policy)}: spec.rules[{index}].budgetRefs[{at}].name"

@@ -235,6 +235,21 @@ async def test_a_broken_spec_leaves_the_last_good_limits(world: Any, monkeypatch
     assert published(world).rules[0].rate is not None
 
 
+async def test_a_rule_that_could_match_nothing_is_refused(world: Any) -> None:
+    """It would limit nothing in silence; the limits before it stay."""
+    await put(world)
+    await world.settle()
+    path = {"value": "/api/campaigns/{id}/schedule"}
+    await put(world, "api", "mail", {"name": "start", "inFlight": 1, "match": {"paths": [path]}})
+    await world.settle()
+    assert (await conditions(world))["Accepted"] == "False/InvalidSpec"
+    assert await world.message("api", "Accepted", HTTP_POLICY) == (
+        "spec.rules[0].match.paths[0].value: /api/campaigns/{id}/schedule has a parameter in it, "
+        "which only type: Template knows."
+    )
+    assert published(world).rules[0].name == "general"
+
+
 async def test_a_deleted_policy_is_unpublished(world: Any) -> None:
     """Also when nobody saw it go."""
     await put(world)

@@ -14,6 +14,7 @@ from headgate.control.checks import (
 from headgate.control.facts import PolicyFacts
 from headgate.control.stores import Site
 from headgate.desired.documents import http_document
+from headgate.desired.unmatchable import unmatchable
 from headgate.gates.http import PROXY_INSTANCE
 from headgate.model.budget import Budget
 from headgate.model.documents import HttpDocument, HttpRule
@@ -48,6 +49,11 @@ def decide_http(facts: HttpFacts, site: Site) -> HttpDecision:
     return HttpDecision(Verdict(reasons.VALID), http_document(policy))
 
 
+def a_rule_matches_nothing(_: HttpFacts, policy: HTTPPolicy, __: Site) -> Verdict | None:
+    sentences = list(unmatchable(policy))
+    return Verdict(reasons.INVALID_SPEC, "\n".join(sentences)) if sentences else None
+
+
 def a_proxy_never_sees_the_end(facts: HttpFacts, policy: HTTPPolicy, _: Site) -> Verdict | None:
     """/authz answers for this surface, and its proxy does not call /report."""
     surface = facts.picture.surfaces.get(policy.surface)
@@ -78,6 +84,7 @@ Check = Callable[[HttpFacts, HTTPPolicy, Site], Verdict | None]
 CHECKS: tuple[Check, ...] = (
     store_is_unknown,  # without a store nothing else can be said
     another_policy_rules_it,  # then nothing of this policy counts
+    a_rule_matches_nothing,
     a_budget_is_missing,
     a_budget_is_elsewhere,
     a_proxy_never_sees_the_end,  # last: it knows the budgets
