@@ -82,6 +82,21 @@ def test_the_server_fills_in_the_defaults_that_the_models_have(
     assert parse(stored).spec == parse(bare).spec
 
 
+def test_the_server_fills_in_a_rule_as_the_models_do(control_plane: ControlPlane, cases_namespace: str) -> None:
+    """Also where a rule judges the default itself: key.type."""
+    from headgate.model.parse import parse
+
+    folder = f"/apis/headgate.dev/v1alpha1/namespaces/{cases_namespace}/httppolicies"
+    rules = [{"name": "general", "rate": {"limit": 100, "periodSeconds": 900}}]
+    bare = {**HEAD, "kind": "HTTPPolicy", "metadata": {"name": "bare"}, "spec": {"rules": rules}}
+    stored = control_plane.request("POST", f"{folder}?dryRun=All&{STRICT}", bare)
+    assert stored["spec"]["rules"] == [
+        {**rules[0], "mode": "Enforce", "match": {}, "key": {"type": "ClientIP"}, "count": "All", "cost": 1}
+    ]
+    assert (stored["spec"]["onStoreFailure"], stored["spec"]["ipv6PrefixLength"]) == ("Local", 64)
+    assert parse(stored).spec == parse(bare).spec
+
+
 @pytest.mark.parametrize("name", ["children-minimal", "children-full"])
 def test_the_server_takes_the_golden_children(name: str, control_plane: ControlPlane, cases_namespace: str) -> None:
     """Server-side apply with strict field validation: no field of ours is unknown to it or of the wrong type."""
