@@ -17,6 +17,8 @@ T = TypeVar("T")
 CONNECTIONS = 4
 MOST_WAITING = 256
 """More calls than this at once are refused: the store is slower than what is asked of it."""
+CALL_SECONDS = 5.0
+"""With the time in the line before it: who waits longer is told to come again."""
 GLIMPSE_SECONDS = 0.5
 
 
@@ -36,7 +38,10 @@ class Doors:
             raise StoreUnavailable(f"{self._waiting} calls wait for the store already")
         self._waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, self._with_door, call)
+            async with asyncio.timeout(CALL_SECONDS):
+                return await asyncio.get_running_loop().run_in_executor(self._threads, self._with_door, call)
+        except TimeoutError:
+            raise StoreUnavailable(f"no answer within {CALL_SECONDS:g} s") from None
         finally:
             self._waiting -= 1
 

@@ -147,6 +147,8 @@ class Panels:
             async with asyncio.timeout(deadline):
                 await kept.finished.wait()
         except TimeoutError:
+            if kept.finished.is_set():  # both in one turn of a busy loop: it did answer
+                return
             kept.error = f"no answer within {deadline:g} s"
             kept.retry_at = self._clock() + RETRY_SECONDS
 

@@ -64,6 +64,11 @@ class RqStore:
     def __init__(self, url: str) -> None:
         self._connection = client.connect(url)
 
+    @property
+    def connections(self) -> Any:
+        """The pool, for `watch_pool`."""
+        return self._connection.connection_pool
+
     def close(self) -> None:
         self._connection.close()
 
