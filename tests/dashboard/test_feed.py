@@ -42,15 +42,15 @@ def reading(number: int, queues: int = 2) -> Reading:
 
 
 class Store:
-    """Answers with a number that grows; `down` makes it refuse, `stuck` hang."""
+    """Answers with a number that grows; `down` makes it refuse, without `free` it hangs."""
 
     def __init__(self) -> None:
-        self.reads, self.down, self.stuck = 0, False, False
+        self.reads, self.down, self.free = 0, False, asyncio.Event()
+        self.free.set()
 
     async def read(self) -> Reading:
         self.reads += 1
-        while self.stuck:
-            await asyncio.sleep(0.01)
+        await self.free.wait()
         if self.down:
             raise StoreUnavailable("redis://secret@store: refused")
         return reading(self.reads)
@@ -144,13 +144,13 @@ async def test_a_frozen_store_is_called_unreachable_while_the_question_waits(mon
     feed = Feed(store.read, every=0.02)
     async with aclosing(feed.frames()) as frames:
         await updates(frames, 1)
-        store.stuck = True
+        store.free.clear()
         while "down_since" not in (await updates(frames, 1))[0][1]["meta"]:
             pass
         asked = store.reads
         await asyncio.sleep(0.2)
         assert store.reads == asked, "one question at a time"
-        store.stuck = False
+        store.free.set()
         assert "down_since" not in (await updates(frames, 1))[0][1]["meta"]
 
 
@@ -159,9 +159,9 @@ async def test_a_closed_feed_ends_every_stream() -> None:
     async with aclosing(feed.frames()) as frames:
         await updates(frames, 1)
         feed.close()
-        with pytest.raises(StopAsyncIteration):
-            while True:
-                await asyncio.wait_for(anext(frames), 5)
+        async with asyncio.timeout(5):
+            async for _ in frames:
+                pass
 
 
 def test_what_changed_makes_the_old_rows_the_new_ones() -> None:
@@ -254,8 +254,7 @@ async def _watched(address: str, store_url: str, viewers: int, seconds: float) -
                 seen["updates"] += line.startswith("event: ")
 
     watching = [asyncio.create_task(watch()) for _ in range(viewers)]
-    while seen["updates"] < viewers:
-        await asyncio.sleep(0.05)
+    await asyncio.to_thread(wait_until, lambda: seen["updates"] >= viewers)
     counter = _Counter(store_url)
     seen["updates"], started = 0, time.monotonic()
     await asyncio.sleep(seconds)
@@ -270,8 +269,8 @@ class _Counter:
     """Calls that clients made, by MONITOR; what a script calls itself is no call."""
 
     def __init__(self, url: str) -> None:
+        self._url, self._calls = url, 0
         self._client: redis.Redis = redis.Redis.from_url(url)
-        self._calls, self._over = 0, False
         started = threading.Event()
         self._thread = threading.Thread(target=self._count, args=(started,), daemon=True)
         self._thread.start()
@@ -286,18 +285,11 @@ class _Counter:
                 self._calls += command["client_type"] != "lua"
 
     def stop(self) -> int:
-        with redis.Redis.from_url(
-            self._client.connection_pool.connection_kwargs.get("url", "") or _url(self._client)
-        ) as other:
+        with redis.Redis.from_url(self._url) as other:
             other.echo("over")
         self._thread.join(5)
         self._client.close()
         return self._calls
-
-
-def _url(client: redis.Redis) -> str:
-    kwargs = client.connection_pool.connection_kwargs
-    return f"redis://{kwargs['host']}:{kwargs['port']}/0"
 
 
 def test_a_snapshot_names_what_a_viewer_needs(fleet: Fleet) -> None:

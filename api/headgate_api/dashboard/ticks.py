@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from cronsim import CronSim, CronSimError
-
+from headgate.errors import InvalidInput
 from headgate.gates.runs import TaskState
+from headgate.schedule import parsed
 
 MINUTE_MS = 60_000
 
@@ -46,7 +45,7 @@ def task(state: TaskState, now: int) -> dict[str, Any]:
 def next_tick(schedule: str, zone: str, minute: int) -> int:
     """The first tick (ms) after that minute of the epoch; 0 when there is none, or the schedule is none."""
     try:
-        start = datetime.fromtimestamp(minute * 60, UTC).astimezone(ZoneInfo(zone))
-        return int(next(CronSim(schedule, start)).timestamp() * 1000)
-    except (CronSimError, StopIteration, ValueError, KeyError, OSError):
+        tick = parsed(schedule, zone).after(datetime.fromtimestamp(minute * 60, UTC))
+    except InvalidInput:
         return 0
+    return int(tick.timestamp() * 1000) if tick else 0

@@ -5,7 +5,7 @@ import { deadPanel } from "./panels/dead.js";
 import { jobPanel } from "./panels/job.js";
 import { queuePanel } from "./panels/queue.js";
 
-const KINDS = { queue: queuePanel, job: jobPanel, dead: deadPanel };
+const KINDS = { __proto__: null, queue: queuePanel, job: jobPanel, dead: deadPanel };
 const root = document.getElementById("panel");
 let open = null, cameFrom = null;
 

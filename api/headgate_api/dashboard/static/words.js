@@ -18,7 +18,7 @@ export const number = (value) => String(value ?? 0).replace(/\B(?=(\d{3})+$)/g, 
 export const counted = (count, noun) => `${number(count)} ${noun}${count === 1 ? "" : "s"}`;
 export const share = ([limit, period]) => `${number(limit)} in ${duration(period).replace(/ 0 min$/, "")}`;
 
-const EACH = { "concurrency.perKey": "key", "rate.perKey": "key", "rate.perWorker": "worker" };
+const EACH = Object.freeze({ __proto__: null, "concurrency.perKey": "key", "rate.perKey": "key", "rate.perWorker": "worker" });
 
 export function usage(gate) {
   const used = gate.used ?? 0, limit = gate.limit ?? 0;
@@ -27,6 +27,7 @@ export function usage(gate) {
 }
 
 const GATES = {
+  __proto__: null,
   stop: "stopped",
   quarantine: "quarantine",
   "concurrency.total": "places of the queue",
@@ -38,7 +39,11 @@ const GATES = {
   "store.full": "the store is full",
 };
 
-export const gateLabel = (gate) => GATES[gate] ?? (gate.startsWith("budget/") ? gate.slice(gate.lastIndexOf("/") + 1) : gate);
+export const gateLabel = (gate) => GATES[gate] ?? (gate.startsWith("budget/") ? afterSlash(gate.slice(7)) : gate);
+
+// `<namespace>/<name>`: the name may hold anything.
+export const afterSlash = (full) => full.slice(full.indexOf("/") + 1);
+export const beforeSlash = (full) => full.slice(0, Math.max(0, full.indexOf("/")));
 
 // The store's clock, carried on from the last update.
 let base = 0, received = 0;

@@ -8,7 +8,7 @@ import { dateTime } from "../words.js";
 
 const EVERY_MS = 5000;
 const GOING = new Set(["queued", "started", "deferred", "scheduled"]);
-const SHOWN = { started: "running", failed: "dead", finished: "done" };
+const SHOWN = { __proto__: null, started: "running", failed: "dead", finished: "done" };
 
 export function jobPanel(id, { title, body, ui }) {
   let found = null, why = null, asked = 0, gone = false;

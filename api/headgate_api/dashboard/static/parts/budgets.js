@@ -3,7 +3,7 @@
 import { fill, h, keyed, moment, name, plain, text } from "../dom.js";
 import { rows } from "../feed.js";
 import { gauge } from "../gauge.js";
-import { number, usage } from "../words.js";
+import { afterSlash, beforeSlash, number, usage } from "../words.js";
 
 export function budgets(root, ui) {
   const all = [...rows("budgets")].filter(([budget, row]) => ui.matches(budget) || (row.members ?? []).some(ui.matches));
@@ -15,7 +15,7 @@ export function budgets(root, ui) {
 function card(budget) {
   const gates = h("div", { class: "gates" }), inside = h("p", { class: "holders" });
   return {
-    node: h("li", { class: "card" }, h("h3", {}, name(budget.slice(budget.lastIndexOf("/") + 1)), h("small", {}, plain(budget.slice(0, budget.lastIndexOf("/"))))), gates, inside),
+    node: h("li", { class: "card" }, h("h3", {}, name(afterSlash(budget)), h("small", {}, plain(beforeSlash(budget)))), gates, inside),
     update(row) {
       keyed(gates, (row.gates ?? []).map((gate) => [gate.period ? "rate" : "places", gate]), gateLine);
       const holders = Object.entries(row.holders ?? {}).map(([queue, count]) => `${plain(queue) || "promised"} ${number(count)}`);

@@ -36,4 +36,4 @@ function ruleCard(rule) {
   };
 }
 
-const word = (key) => ({ ClientIP: "address", User: "user", Global: "surface" })[key] ?? `${plain(key)} header`;
+const word = (key) => ({ __proto__: null, ClientIP: "address", User: "user", Global: "surface" })[key] ?? `${plain(key)} header`;

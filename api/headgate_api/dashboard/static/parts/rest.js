@@ -21,7 +21,7 @@ export function overrides(root, ui) {
   });
 }
 
-export const overrideWords = (found) => [found.stop && { Hold: "starts nothing", HoldAndDrain: "starts nothing and drains", None: "runs although its policy stops it" }[found.stop], found.total && `at most ${found.total} running`, found.rate && `at most ${share(found.rate)}`].filter(Boolean).join(", ");
+export const overrideWords = (found) => [found.stop && { __proto__: null, Hold: "starts nothing", HoldAndDrain: "starts nothing and drains", None: "runs although its policy stops it" }[found.stop], found.total && `at most ${found.total} running`, found.rate && `at most ${share(found.rate)}`].filter(Boolean).join(", ");
 
 export function dead(root, ui) {
   const found = [...rows("queues")].filter(([queue, row]) => row.dead && ui.matches(queue)).sort(([, a], [, b]) => b.dead - a.dead);

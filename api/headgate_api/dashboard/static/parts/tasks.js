@@ -2,9 +2,9 @@
 
 import { attribute, fill, h, keyed, moment, name, plain, text } from "../dom.js";
 import { rows } from "../feed.js";
-import { counted, dateTime, duration, number, storeNow } from "../words.js";
+import { afterSlash, counted, dateTime, duration, number, storeNow } from "../words.js";
 
-const OUTCOMES = { ok: "ended well", failed: "failed", lost: "was lost with its pod", deadline: "hit its deadline" };
+const OUTCOMES = { __proto__: null, ok: "ended well", failed: "failed", lost: "was lost with its pod", deadline: "hit its deadline" };
 
 export function tasks(root, ui) {
   if (!rows("tasks").size) return fill(root, "none", () => h("p", { class: "calm" }, "None. A ", h("code", {}, "kind: PeriodicTask"), " runs on a schedule and never overlaps itself."));
@@ -14,7 +14,7 @@ export function tasks(root, ui) {
 
 function card(task) {
   const mark = h("i", { class: "dot", "aria-hidden": "true" }), when = h("span", { class: "until" }), schedule = h("small", {}), last = h("p", {}), skips = h("p", { class: "skips" });
-  const title = h("h3", {}, mark, name(task.slice(task.lastIndexOf("/") + 1)), schedule);
+  const title = h("h3", {}, mark, name(afterSlash(task)), schedule);
   const node = h("li", { class: "card task", tabindex: "-1" }, h("div", { class: "card-top" }, title, when), last, skips);
   return {
     node,
