@@ -88,8 +88,10 @@ def believe(name: str, cell: Served) -> None:
 
 def measure(bench: Bench, names: Sequence[str], options: argparse.Namespace) -> dict[str, list[Served]]:
     cells: dict[str, list[Served]] = defaultdict(list)
-    for name in names:  # warm: bytecode, pools, and for the refusing one its clients' limits
+    for name in names:  # warm: bytecode and pools
         bench.cell(name, 1, options.identities)
+    while DENIED in names and (cell := bench.cell(DENIED, 1, options.identities)).refused < 0.99 * cell.requests:
+        print("  using up the limits of those who will be refused", flush=True)
     for order in interleaved(names, options.rounds):
         for name in order:
             cell = bench.cell(name, options.seconds, options.identities)

@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from headgate_api.gate.headers import NO_STORE, Header
 
+_TYPE: Header = (b"content-type", b"application/problem+json")
+_SECONDS = "<seconds>"
+"""Replaced where it first stands: in `detail`, before any name."""
 _TYPES = "https://iana.org/assignments/http-problem-types#"
 
 
@@ -24,35 +28,44 @@ class Refusal:
         return {"type": "http.response.start", "status": self.status, "headers": [*self.headers, length, *more]}
 
 
-def _refusal(status: int, kind: str, title: str, detail: str, more: Sequence[Header], **members: object) -> Refusal:
+def _document(status: int, kind: str, title: str, detail: str, **members: object) -> bytes:
     content = {"type": kind, "title": title, "status": status, "detail": detail, **members}
-    headers = ((b"content-type", b"application/problem+json"), NO_STORE, *more)
-    return Refusal(status, headers, json.dumps(content, separators=(",", ":")).encode())
+    return json.dumps(content, separators=(",", ":")).encode()
 
 
-def _retry(seconds: int) -> Header:
-    return b"retry-after", b"%d" % seconds
+def _headers(*more: Header) -> tuple[Header, ...]:
+    return _TYPE, NO_STORE, *more
+
+
+@lru_cache(1024)
+def _template(status: int, kind: str, title: str, detail: str, rule: str | None) -> bytes:
+    """A document in which `%d` stands for the seconds: refusals must be cheap, there are many."""
+    members = {} if rule is None else {"violated-policies": [rule]}
+    document = _document(status, _TYPES + kind, title, f"{detail}: try again in {_SECONDS} seconds.", **members)
+    return document.replace(b"%", b"%%").replace(_SECONDS.encode(), b"%d", 1)
+
+
+def _later(template: bytes, status: int, seconds: int, limits: Sequence[Header]) -> Refusal:
+    return Refusal(status, _headers((b"retry-after", b"%d" % seconds), *limits), template % seconds)
 
 
 def quota_exceeded(rule: str, retry_after: int, limits: Sequence[Header]) -> Refusal:
-    detail = f"Too many requests: try again in {retry_after} seconds."
-    headers = (_retry(retry_after), *limits)
-    kind = _TYPES + "quota-exceeded"
-    return _refusal(429, kind, "Request quota exceeded", detail, headers, **{"violated-policies": [rule]})
+    template = _template(429, "quota-exceeded", "Request quota exceeded", "Too many requests", rule)
+    return _later(template, 429, retry_after, limits)
 
 
 def reduced_capacity(rule: str | None, retry_after: int, limits: Sequence[Header] = ()) -> Refusal:
     """As much as may run does run, or nobody can say whether one more may."""
-    detail = f"No capacity for this request now: try again in {retry_after} seconds."
-    members = {} if rule is None else {"violated-policies": [rule]}
-    kind = _TYPES + "temporary-reduced-capacity"
-    return _refusal(503, kind, "Temporarily reduced capacity", detail, (_retry(retry_after), *limits), **members)
+    kind, detail = "temporary-reduced-capacity", "No capacity for this request now"
+    return _later(_template(503, kind, "Temporarily reduced capacity", detail, rule), 503, retry_after, limits)
 
 
 def timed_out(seconds: int) -> Refusal:
-    return _refusal(504, "about:blank", "Gateway Timeout", f"No answer within {seconds} seconds.", ())
+    detail = f"No answer within {seconds} seconds."
+    return Refusal(504, _headers(), _document(504, "about:blank", "Gateway Timeout", detail))
 
 
 def too_large(limit: int) -> Refusal:
-    closing = ((b"connection", b"close"),)
-    return _refusal(413, "about:blank", "Content Too Large", f"A body may have at most {limit} bytes.", closing)
+    detail = f"A body may have at most {limit} bytes."
+    closing = (b"connection", b"close")
+    return Refusal(413, _headers(closing), _document(413, "about:blank", "Content Too Large", detail))

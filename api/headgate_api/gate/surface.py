@@ -48,11 +48,6 @@ class Surface:
         self._tending: asyncio.Task[None] | None = None
 
     @property
-    def entered(self) -> bool:
-        """The policy was looked for in this event loop: until then every request waits for that in `enter`."""
-        return self._looked and self.loop is asyncio.get_running_loop()
-
-    @property
     def revision(self) -> int:
         return self.snapshot.revision if self.snapshot is not None else 0
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from typing import Any
 
 from headgate_api.gate.bodies import Message, Receive
-from headgate_api.gate.deadlines import Deadlines
+from headgate_api.gate.deadlines import Deadlines, Timed
 from headgate_api.gate.exchange import App, Send
 from headgate_api.gate.headers import Header
 from headgate_api.gate.problems import Refusal, timed_out
@@ -16,12 +16,13 @@ _DENIAL = "websocket.http.response"
 POLICY_VIOLATION = 1008
 
 
-class Socket:
+class Socket(Timed):
     """`failed`: it was never accepted."""
 
-    __slots__ = ("_deadline", "_deadlines", "_headers", "_send", "accepted", "answered")
+    __slots__ = ("_deadlines", "_headers", "_send", "accepted", "answered")
 
     def __init__(self, send: Send, deadlines: Deadlines) -> None:
+        super().__init__()
         self._send, self._deadlines = send, deadlines
         self._headers: tuple[Header, ...] = ()
         self.accepted = self.answered = False
@@ -46,17 +47,16 @@ class Socket:
     async def run(self, app: App, scope: Any, receive: Receive, headers: tuple[Header, ...], seconds: int) -> None:
         """The deadline is for the handshake; an open socket has none."""
         self._headers = headers
-        deadline = self._deadline = self._deadlines.start(seconds)
+        self._deadlines.start(self, seconds)
         try:
             await app(scope, receive, self.send)
         except asyncio.CancelledError:
-            if not deadline.mine():
+            if not self.mine():
                 raise
-        else:
-            deadline.mine()
         finally:
-            self._deadlines.end(deadline)
-        if deadline.expired and not self.answered:
+            self._deadlines.end(self)
+        self.mine()
+        if self.expired and not self.answered:
             await self._answer(scope, timed_out(seconds))
 
     def send(self, message: Message) -> Awaitable[None]:
@@ -64,6 +64,6 @@ class Socket:
             self.answered = True
             if message["type"] == "websocket.accept":
                 self.accepted = True
-                self._deadlines.end(self._deadline)
+                self._deadlines.end(self)
                 message["headers"] = [*message.get("headers", ()), *self._headers]
         return self._send(message)

@@ -69,6 +69,12 @@ def test_problems_are_rfc_9457_documents() -> None:
         assert headers[b"cache-control"] == b"no-store"
         assert {"title", "detail"} <= document.keys()
     assert json.loads(cases[0][0].body)["violated-policies"] == [HOSTILE]
+    for name in ("<seconds>", "%d%s%", "%"):
+        problem = json.loads(quota_exceeded(name, 7, ()).body)
+        assert (problem["violated-policies"], problem["detail"]) == (
+            [name],
+            "Too many requests: try again in 7 seconds.",
+        )
 
 
 def test_identities_are_fixed_in_length_and_separate_kinds() -> None:
