@@ -11,13 +11,15 @@ from typing import Any
 
 import kopf
 
-from headgate.control.ports import QUEUE_POLICY, SUBJECTS, Kind
+from headgate.control.ports import CRON_JOB, JOB, PERIODIC_TASK, QUEUE_POLICY, SUBJECTS, Kind
 from headgate.desired.children import CHILD_KINDS
-from headgate.names import MANAGED_BY, POLICY_LABEL
+from headgate.names import MANAGED_BY, POLICY_LABEL, TASK_LABEL
 from headgate_operator.cluster import ApiServer
 from headgate_operator.forgetful import NoDifferences, NoProgress
 
 OURS = f"{MANAGED_BY}=headgate"
+WATCHED = (*CHILD_KINDS, CRON_JOB, JOB)
+"""Also the Jobs of periodic tasks, which the CronJob controller and people make."""
 
 Changed = Callable[[Kind, str, str], None]
 """Told that this policy or budget (kind, namespace, name) deserves a look."""
@@ -28,7 +30,7 @@ def registry_of(api: ApiServer, changed: Changed) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
     for kind in SUBJECTS:
         kopf.on.event(*_selector(kind), id=kind.plural, registry=registry)(_on_subject(kind, changed))
-    for kind in CHILD_KINDS:
+    for kind in WATCHED:
         kopf.on.event(*_selector(kind), id=kind.plural, registry=registry)(_on_child(changed))
     kopf.on.login(id="login", registry=registry, errors=kopf.ErrorsMode.PERMANENT)(_login(api))
     return registry
@@ -53,7 +55,7 @@ def settings_of(namespaces: Sequence[str] | None) -> kopf.OperatorSettings:
     settings.queueing.worker_limit = 100  # tasks of kopf for single objects; each ends as soon as its event is a key
     settings.queueing.exit_timeout = 0.5
     settings.process.ultimate_exiting_timeout = 25
-    for kind in CHILD_KINDS:
+    for kind in WATCHED:
         settings.watching.label_selectors[_selector(kind)] = OURS
     return settings
 
@@ -71,9 +73,10 @@ def _on_subject(kind: Kind, changed: Changed) -> Callable[..., Any]:
 
 def _on_child(changed: Changed) -> Callable[..., Any]:
     async def on_child(namespace: str, labels: Mapping[str, str], **_: Any) -> None:
-        owner = labels.get(POLICY_LABEL)
-        if owner:
-            changed(QUEUE_POLICY, namespace, owner)
+        for kind, label in ((QUEUE_POLICY, POLICY_LABEL), (PERIODIC_TASK, TASK_LABEL)):
+            owner = labels.get(label)
+            if owner:
+                changed(kind, namespace, owner)
 
     return on_child
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import structlog
 
-from headgate.control.ports import Kind, Manifest
+from headgate.control.ports import PERIODIC_TASK, QUEUE_POLICY, Kind, Manifest
 from headgate.control.stores import Site
 from headgate.errors import InvalidInput, Rejected
 from headgate_operator.cluster import ApiServer, NotFound, path_of
@@ -55,8 +55,11 @@ async def _cluster_id(api: ApiServer, settings: Settings) -> str:
 
 async def _templates_are_guarded(api: ApiServer) -> bool:
     """The policy is there and bound to deny, everywhere."""
-    if await _read(api, ADMISSION_POLICY) is None:
-        return False
+    policy = await _read(api, ADMISSION_POLICY)
+    rules = (policy or {}).get("spec", {}).get("matchConstraints", {}).get("resourceRules", ())
+    asked = {resource for rule in rules for resource in rule.get("resources", ())}
+    if not asked >= {QUEUE_POLICY.plural, PERIODIC_TASK.plural}:
+        return False  # not there, or of a version before periodic tasks
     binding = (await _read(api, ADMISSION_BINDING) or {}).get("spec", {})
     return (
         binding.get("policyName") == ADMISSION_NAME

@@ -11,6 +11,7 @@ import structlog
 from headgate.errors import StoreUnavailable
 from headgate.gates.async_door import AsyncDoor
 from headgate.gates.http import SurfaceState
+from headgate.gates.runs import TaskState
 from headgate.gates.verbs import Owner, PublishAnswer, Reaped, StoreState
 from headgate.model.documents import Document, DocumentKind
 from headgate_operator.metrics import Metrics
@@ -42,6 +43,12 @@ class MountedStore:
 
     async def inspect_http(self) -> Mapping[str, SurfaceState]:
         return await self._ask(lambda door: door.inspect_http())
+
+    async def inspect_tasks(self) -> Mapping[str, TaskState]:
+        return await self._ask(lambda door: door.inspect_tasks())
+
+    async def skip_ticks(self, task: str, ticks: Sequence[int]) -> int:
+        return await self._ask(lambda door: door.skip_ticks(task, ticks))
 
     async def reap(self, limit: int = 100) -> Sequence[Reaped]:
         return await self._ask(lambda door: door.reap(limit))

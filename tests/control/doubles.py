@@ -10,9 +10,11 @@ from typing import Any
 
 from headgate.control.ports import (
     BUDGET,
+    CRON_JOB,
     DEPLOYMENT,
     HTTP_POLICY,
     NETWORK_POLICY,
+    PERIODIC_TASK,
     POD_DISRUPTION_BUDGET,
     QUEUE_POLICY,
     SERVICE_ACCOUNT,
@@ -23,13 +25,19 @@ from headgate.control.ports import (
 from headgate.errors import StoreUnavailable, StoreUnsuitable
 from headgate.gates.http import RequestsBeat, SurfaceState
 from headgate.gates.model.reference import ReferenceGates
+from headgate.gates.runs import TaskState
 from headgate.gates.verbs import Beat, Owner, PublishAnswer, QueueState, Reaped, SlotBeat, StoreState
 from headgate.model.documents import Document, DocumentKind
-from headgate.model.status import BudgetStatus, HTTPPolicyStatus, QueuePolicyStatus
+from headgate.model.status import BudgetStatus, HTTPPolicyStatus, PeriodicTaskStatus, QueuePolicyStatus
 from headgate_cli.local.memory_cluster import MemoryCluster
 
-STATUS = {QUEUE_POLICY: QueuePolicyStatus, BUDGET: BudgetStatus, HTTP_POLICY: HTTPPolicyStatus}
-CHILDREN = (SERVICE_ACCOUNT, NETWORK_POLICY, POD_DISRUPTION_BUDGET, DEPLOYMENT)
+STATUS = {
+    QUEUE_POLICY: QueuePolicyStatus,
+    BUDGET: BudgetStatus,
+    HTTP_POLICY: HTTPPolicyStatus,
+    PERIODIC_TASK: PeriodicTaskStatus,
+}
+CHILDREN = (SERVICE_ACCOUNT, NETWORK_POLICY, POD_DISRUPTION_BUDGET, DEPLOYMENT, CRON_JOB)
 START = datetime(2026, 11, 24, tzinfo=UTC)
 
 
@@ -157,6 +165,18 @@ class ReferenceStore:
         self._tick()
         self.http_looks += 1
         return self.gates.inspect_http()
+
+    async def inspect_tasks(self) -> Mapping[str, TaskState]:
+        self._tick()
+        return self.gates.inspect_tasks()
+
+    async def skip_ticks(self, task: str, ticks: Sequence[int]) -> int:
+        self._tick()
+        new = self.gates.skip_ticks(task, ticks)
+        if new:
+            self.writes.append(f"skip {new}")
+            self.died()
+        return new
 
     async def reap(self, limit: int = 100) -> Sequence[Reaped]:
         self._tick()

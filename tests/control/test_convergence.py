@@ -238,9 +238,7 @@ def leftovers(world: Any) -> list[str]:
     return [field for field, name in owners.items() if field.startswith("queue/") and name not in live]
 
 
-PUT = st.tuples(
-    st.just("put"), st.sampled_from(NAMES), st.sampled_from(("s", None)), st.integers(1, 3), st.booleans()
-)
+PUT = st.tuples(st.just("put"), st.sampled_from(NAMES), st.sampled_from(("s", None)), st.integers(1, 3), st.booleans())
 SURFACES = st.one_of(
     PUT,
     PUT,  # twice as often: without policies nothing else says anything

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from headgate.control.controller import Controller
-from headgate.control.ports import BUDGET, DEPLOYMENT, POD, QUEUE_POLICY, SUBJECTS, Key, Kind, Manifest
+from headgate.control.ports import BUDGET, DEPLOYMENT, PERIODIC_TASK, POD, QUEUE_POLICY, SUBJECTS, Key, Kind, Manifest
 from headgate.control.stores import Site, StoreEntry, WorkerDefaults
 from headgate.model.documents import QueueDocument
-from headgate.names import POLICY_LABEL
+from headgate.names import POLICY_LABEL, TASK_LABEL
 from headgate_cli.local.memory_cluster import MemoryCluster
 
 from .doubles import CHILDREN, HandClock, ReferenceStore, WatchedCluster
@@ -60,6 +60,8 @@ class World:
         metadata = manifest["metadata"]
         if kind in SUBJECTS:
             self.controller.queue.add(Key(kind, metadata["namespace"], metadata["name"]))
+        elif TASK_LABEL in metadata.get("labels", {}) and kind != POD:
+            self.controller.queue.add(Key(PERIODIC_TASK, metadata["namespace"], metadata["labels"][TASK_LABEL]))
         elif POLICY_LABEL in metadata.get("labels", {}) and kind != POD:
             self.controller.queue.add(Key(QUEUE_POLICY, metadata["namespace"], metadata["labels"][POLICY_LABEL]))
 

@@ -75,7 +75,10 @@ def test_the_reasons_are_those_of_the_contract() -> None:
         "Accepted": {
             "Valid", "InvalidSpec", "QueueConflict", "BudgetNotFound", "StoreUnknown", "StoreMismatch", "ImageMissing",
             "TemplateForbidden", "TemplateInvalid", "NotSupported", "SurfaceConflict", "NeedsMiddleware",
+            "InvalidSchedule", "QueuePolicyNotFound", "FunctionNotAllowed",
         },
+        "Scheduled": {"CronJobApplied", "Suspended", "NotOwned", "NotPublished", "NotReconciled"},
+        "Healthy": {"LastRunSucceeded", "NeverRan", "LastRunFailed", "SkipsEveryRun", "StoreUnreachable"},
         "Enforced": {
             "AllAcknowledged", "NoInstances", "NotPublished", "PartiallyAcknowledged", "ForeignWorkers", "Shadow",
             "StoreUnreachable", "Published", "Unreferenced",

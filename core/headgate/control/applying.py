@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from headgate.control.memory import Applied, Memory, Object
 from headgate.control.ownership import standing
-from headgate.control.ports import DEPLOYMENT, Clock, Cluster, Kind, Manifest, Telemetry
+from headgate.control.ports import CRON_JOB, DEPLOYMENT, Clock, Cluster, Kind, Manifest, Telemetry
 from headgate.desired.children import Child
 from headgate.model.common import Metadata
 from headgate.names import HASH_ANNOTATION
@@ -21,9 +21,9 @@ class Children:
         self._cluster, self._memory, self._clock, self._telemetry = cluster, memory, clock, telemetry
 
     async def rehearse(self, wanted: Sequence[Child], live: Live) -> None:
-        """Ask the API server about a new Deployment before anything is done. Raises Rejected with its own text."""
+        """Ask the API server about a new Deployment or CronJob first. Raises Rejected with its own text."""
         for child in wanted:
-            if child.kind is DEPLOYMENT and _hash(live.get(child.kind)) != _hash(child.manifest):
+            if child.kind in (DEPLOYMENT, CRON_JOB) and _hash(live.get(child.kind)) != _hash(child.manifest):
                 await self._cluster.apply(child.kind, child.manifest, dry_run=True)
 
     async def apply(self, wanted: Sequence[Child], live: Live) -> dict[Kind, Manifest]:

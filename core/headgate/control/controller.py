@@ -17,11 +17,13 @@ from headgate.control.facts import Gatherer
 from headgate.control.http_policies import HttpPolicies
 from headgate.control.memory import Memory
 from headgate.control.observer import Observer
+from headgate.control.periodic_tasks import PeriodicTasks
 from headgate.control.pictures import Pictures
 from headgate.control.policies import Policies
 from headgate.control.ports import (
     BUDGET,
     HTTP_POLICY,
+    PERIODIC_TASK,
     QUEUE_POLICY,
     SUBJECTS,
     Clock,
@@ -87,6 +89,7 @@ class Controller:
         self._by_kind: Mapping[Kind, Reconciler] = {
             QUEUE_POLICY: Policies(cluster, site, memory, gatherer, publisher, children, writer, clock, ties),
             BUDGET: Budgets(cluster, site, memory, pictures, publisher, writer, clock, call),
+            PERIODIC_TASK: PeriodicTasks(cluster, stores, site, memory, pictures, publisher, children, writer, clock),
             HTTP_POLICY: HttpPolicies(cluster, site, memory, gatherer, publisher, writer, clock, ties),
         }
         self._observers = [
@@ -100,7 +103,9 @@ class Controller:
     def changed(self, kind: Kind, namespace: str, name: str) -> None:
         """An event about a policy or budget, or about a child of that policy: it deserves a look."""
         if kind in SUBJECTS:
-            self.queue.add_after(Key(kind, namespace, name), SETTLE_SECONDS)
+            key = Key(kind, namespace, name)
+            for concerned in (key, *self.memory.tasks_of(key)):
+                self.queue.add_after(concerned, SETTLE_SECONDS)
 
     async def reconcile(self, key: Key) -> float | None:
         """One key, once. Seconds until it should run again without an event, None when no time is known."""

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from headgate.control.ownership import Claims
-from headgate.control.ports import Key, Kind
+from headgate.control.ports import QUEUE_POLICY, Key, Kind
 from headgate.gates.verbs import Owner
 from headgate.model.documents import Document, field_of
+from headgate.model.periodic_task import PeriodicTask
 from headgate.status.throttled import Memory as Throttle
 
 Object = tuple[Kind, str, str]
@@ -55,6 +56,8 @@ class Memory:
     declared: dict[Key, Declared] = field(default_factory=dict)
     bounds: defaultdict[str, dict[Key, int]] = field(default_factory=lambda: defaultdict(dict))
     budget_stores: dict[Key, str] = field(default_factory=dict)
+    tasks: dict[Key, tuple[str, Key | None]] = field(default_factory=dict)
+    """The store of each periodic task, and the policy that it names."""
     status_at: dict[Key, float] = field(default_factory=dict)
     throttles: dict[Key, Throttle] = field(default_factory=dict)
     repairs: defaultdict[Object, deque[float]] = field(
@@ -71,15 +74,24 @@ class Memory:
                 self.bounds[name][key] = bounds[name]
         return changed
 
+    def note_task(self, key: Key, task: PeriodicTask) -> None:
+        ref = task.spec.queue_policy_ref
+        self.tasks[key] = task.spec.store, Key(QUEUE_POLICY, key.namespace, ref.name) if ref else None
+
+    def tasks_of(self, policy: Key) -> list[Key]:
+        """Those that name this policy."""
+        return [key for key, (_, named) in self.tasks.items() if named == policy]
+
     def keys(self) -> set[Key]:
         """All policies and budgets that are known."""
-        return self.claims.keys() | self.declared.keys() | self.budget_stores.keys()
+        return self.claims.keys() | self.declared.keys() | self.budget_stores.keys() | self.tasks.keys()
 
     def keys_of(self, store: str) -> set[Key]:
         """Those that name this store, or are published in it."""
         named = {key for key in self.claims.keys() if (self.claims.declares(key) or ("",))[0] == store}  # noqa: SIM118
         budgets = {key for key, its in self.budget_stores.items() if its == store}
-        return named | budgets | {key for key, declared in self.declared.items() if declared.store == store}
+        tasks = {key for key, (its, _) in self.tasks.items() if its == store}
+        return named | budgets | tasks | {key for key, declared in self.declared.items() if declared.store == store}
 
     def repaired(self, child: Object, now: float) -> None:
         self.repairs[child].append(now)
@@ -93,6 +105,7 @@ class Memory:
         """The object is gone."""
         self.declared.pop(key, None)
         self.budget_stores.pop(key, None)
+        self.tasks.pop(key, None)
         self.status_at.pop(key, None)
         self.throttles.pop(key, None)
 

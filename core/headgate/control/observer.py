@@ -11,10 +11,11 @@ import structlog
 
 from headgate.control.memory import Memory
 from headgate.control.pictures import SILENCE_SECONDS, Pictures
-from headgate.control.ports import HTTP_POLICY, QUEUE_POLICY, Clock, Key, Kind, Store
+from headgate.control.ports import HTTP_POLICY, PERIODIC_TASK, QUEUE_POLICY, Clock, Key, Kind, Store
 from headgate.control.stores import Site
 from headgate.errors import StoreUnavailable, StoreUnsuitable
 from headgate.gates.http import SurfaceState
+from headgate.gates.runs import TaskState
 from headgate.gates.verbs import Owner, QueueState, StoreState
 from headgate.status.throttled import Memory as Throttle
 from headgate.status.throttled import noticed
@@ -30,6 +31,7 @@ LOAD = 10
 """Never spend more than one part in so many of the time with looking."""
 
 Surfaces = Mapping[str, SurfaceState]
+Tasks = Mapping[str, TaskState]
 
 log = structlog.get_logger(__name__)
 
@@ -76,12 +78,13 @@ class Observer:
             await self._check(began)
             state = await self._store.inspect()
             surfaces = await self._surfaces(state)
+            tasks = await self._tasks(state)
         except StoreUnsuitable as error:
             self._judged(str(error))
         except StoreUnavailable as error:
             self._failed(str(error))
         else:
-            self._answered(state, surfaces, began, was_away)
+            self._answered(state, surfaces, tasks, began, was_away)
             await self._reap(state)
 
     async def _rest(self, took: float) -> None:
@@ -126,14 +129,18 @@ class Observer:
         declared = any(field.startswith("http/") for field in state.owners)
         return await self._store.inspect_http() if declared else {}
 
-    def _answered(self, state: StoreState, surfaces: Surfaces, began: float, was_away: bool) -> None:
-        self._pictures.answered(self._name, state, surfaces, self._clock.monotonic())
+    async def _tasks(self, state: StoreState) -> Tasks:
+        declared = any(field.startswith("task/") for field in state.owners)
+        return await self._store.inspect_tasks() if declared else {}
+
+    def _answered(self, state: StoreState, surfaces: Surfaces, tasks: Tasks, began: float, was_away: bool) -> None:
+        self._pictures.answered(self._name, state, surfaces, self._clock.monotonic(), tasks)
         if was_away:
             log.info("Store answers", store=self._name)
             self._away = False
             self._call_all()
         self._call(self._lost(state, surfaces, began))
-        self._call(self._changed(state, surfaces))
+        self._call(self._changed(state, surfaces, tasks))
 
     def _lost(self, state: StoreState, surfaces: Surfaces, began: float) -> list[Key]:
         """Whose document the store no longer holds as we published it: data was lost, or somebody removed it."""
@@ -150,7 +157,7 @@ class Observer:
                 lost.append(key)
         return lost
 
-    def _changed(self, state: StoreState, surfaces: Surfaces) -> list[Key]:
+    def _changed(self, state: StoreState, surfaces: Surfaces, tasks: Tasks) -> list[Key]:
         quarantined, now = state.quarantine_until > state.now, self._clock.monotonic()
         looks: dict[Key, tuple[Any, ...]] = {}
         for queue in state.queues.values():
@@ -164,6 +171,10 @@ class Observer:
             key = self._key_of(HTTP_POLICY, state.owners.get(f"http/{name}"))
             if key:
                 looks[key] = (surface.revision, frozenset(surface.instances.items()))
+        for name, task in tasks.items():
+            key = self._key_of(PERIODIC_TASK, state.owners.get(f"task/{name}"))
+            if key:
+                looks[key] = (task.revision, task.running, task.last_ended, task.skipped, task.last_tick)
         changed = [key for key, look in looks.items() if self._looks.get(key) != look]
         self._looks = looks
         return changed
@@ -173,7 +184,7 @@ class Observer:
         if owner is None or owner.cluster != self._site.cluster_id or "/" not in owner.name:
             return None
         key = Key(kind, *owner.name.split("/", 1))
-        return key if self._memory.claims.declares(key) else None
+        return key if self._memory.claims.declares(key) or key in self._memory.tasks else None
 
     async def _reap(self, state: StoreState) -> None:
         now = self._clock.monotonic()

@@ -53,18 +53,19 @@ class Claims:
         return set(self._of)
 
 
-def standing(child: Manifest, policy: Metadata) -> Standing:
+def standing(child: Manifest, policy: Metadata, *, kind: str = "QueuePolicy", label: str = POLICY_LABEL) -> Standing:
     """`leaving`: it belonged to a policy of this name that was deleted; garbage collection takes it.
 
-    `adoptable`: nobody controls it and our labels are on it, as after `kubectl delete --cascade=orphan`.
+    `adoptable`: nobody controls it and our labels are on it, as after `kubectl delete --cascade=orphan`. `label`
+    names the owner, which is of `kind`.
     """
     metadata = child["metadata"]
     controller = next((owner for owner in metadata.get("ownerReferences", []) if owner.get("controller")), None)
     labels = metadata.get("labels", {})
     if controller is None:
-        labelled = labels.get(MANAGED_BY) == "headgate" and labels.get(POLICY_LABEL) == policy.name
+        labelled = labels.get(MANAGED_BY) == "headgate" and labels.get(label) == policy.name
         return "adoptable" if labelled else "foreign"
     if controller["uid"] == policy.uid:
         return "ours"
-    same_name = controller["kind"] == "QueuePolicy" and controller["name"] == policy.name
+    same_name = controller["kind"] == kind and controller["name"] == policy.name
     return "leaving" if same_name else "foreign"

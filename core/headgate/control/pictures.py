@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from headgate.control.ports import DECLARED_BY, Key
 from headgate.gates.http import SurfaceState
+from headgate.gates.runs import TaskState
 from headgate.gates.verbs import Owner, QueueState, StoreState
 from headgate.model.documents import DocumentKind, kind_and_name
 
@@ -20,6 +21,7 @@ class Picture:
 
     state: StoreState | None = None
     surfaces: Mapping[str, SurfaceState] = field(default_factory=dict)
+    tasks: Mapping[str, TaskState] = field(default_factory=dict)
     answered_at: float = float("-inf")
     problem: str = ""
     unsuitable: str = ""
@@ -67,8 +69,17 @@ class Pictures:
     def __getitem__(self, store: str) -> Picture:
         return self._of.get(store, Picture())
 
-    def answered(self, store: str, state: StoreState, surfaces: Mapping[str, SurfaceState], now: float) -> None:
-        self._of[store] = replace(self._of[store], state=state, surfaces=surfaces, answered_at=now, problem="")
+    def answered(
+        self,
+        store: str,
+        state: StoreState,
+        surfaces: Mapping[str, SurfaceState],
+        now: float,
+        tasks: Mapping[str, TaskState],
+    ) -> None:
+        self._of[store] = replace(
+            self._of[store], state=state, surfaces=surfaces, tasks=tasks, answered_at=now, problem=""
+        )
 
     def failed(self, store: str, problem: str) -> None:
         self._of[store] = replace(self._of[store], problem=problem)

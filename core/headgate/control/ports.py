@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
 from headgate.gates.http import SurfaceState
+from headgate.gates.runs import TaskState
 from headgate.gates.verbs import Owner, PublishAnswer, Reaped, StoreState
 from headgate.model.documents import Document, DocumentKind
 
@@ -33,16 +34,21 @@ class Kind:
 QUEUE_POLICY = Kind("headgate.dev", "v1alpha1", "queuepolicies", "QueuePolicy")
 BUDGET = Kind("headgate.dev", "v1alpha1", "budgets", "Budget")
 HTTP_POLICY = Kind("headgate.dev", "v1alpha1", "httppolicies", "HTTPPolicy")
-SUBJECTS = (QUEUE_POLICY, BUDGET, HTTP_POLICY)
+PERIODIC_TASK = Kind("headgate.dev", "v1alpha1", "periodictasks", "PeriodicTask")
+SUBJECTS = (QUEUE_POLICY, BUDGET, HTTP_POLICY, PERIODIC_TASK)
 """What users declare and reconcile is about; the other kinds are made of these."""
-DECLARED_BY: Mapping[DocumentKind, Kind] = {"queue": QUEUE_POLICY, "budget": BUDGET, "http": HTTP_POLICY}
+DECLARED_BY: Mapping[DocumentKind, Kind] = {
+    "queue": QUEUE_POLICY, "budget": BUDGET, "http": HTTP_POLICY, "task": PERIODIC_TASK,
+}  # fmt: skip
 """Which kind of object declares which kind of document."""
 DEPLOYMENT = Kind("apps", "v1", "deployments", "Deployment")
 POD = Kind("", "v1", "pods", "Pod")
 POD_DISRUPTION_BUDGET = Kind("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
 NETWORK_POLICY = Kind("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy")
 SERVICE_ACCOUNT = Kind("", "v1", "serviceaccounts", "ServiceAccount")
-KINDS = (*SUBJECTS, DEPLOYMENT, POD, POD_DISRUPTION_BUDGET, NETWORK_POLICY, SERVICE_ACCOUNT)
+CRON_JOB = Kind("batch", "v1", "cronjobs", "CronJob")
+JOB = Kind("batch", "v1", "jobs", "Job")
+KINDS = (*SUBJECTS, DEPLOYMENT, POD, POD_DISRUPTION_BUDGET, NETWORK_POLICY, SERVICE_ACCOUNT, CRON_JOB, JOB)
 
 
 class Key(NamedTuple):
@@ -100,6 +106,12 @@ class Store(Protocol):
 
     async def inspect_http(self) -> Mapping[str, SurfaceState]:
         """Every declared HTTP surface: its rules' counts and who renews for it."""
+
+    async def inspect_tasks(self) -> Mapping[str, TaskState]:
+        """Every declared periodic task: what runs, what ran, what was skipped."""
+
+    async def skip_ticks(self, task: str, ticks: Sequence[int]) -> int:
+        """Count ticks (ms) that did not run because another run did; how many were new."""
 
     async def reap(self, limit: int = 100) -> Sequence[Reaped]:
         """Put back what lapsed on queues whose workers are all gone."""

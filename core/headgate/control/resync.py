@@ -9,7 +9,17 @@ import structlog
 from headgate.control.memory import Memory
 from headgate.control.ownership import Claim
 from headgate.control.pictures import Pictures, Record
-from headgate.control.ports import BUDGET, HTTP_POLICY, QUEUE_POLICY, SUBJECTS, Clock, Cluster, Key, Manifest
+from headgate.control.ports import (
+    BUDGET,
+    HTTP_POLICY,
+    PERIODIC_TASK,
+    QUEUE_POLICY,
+    SUBJECTS,
+    Clock,
+    Cluster,
+    Key,
+    Manifest,
+)
 from headgate.control.publishing import Publisher
 from headgate.control.reading import claim_of, metadata_of, read_as
 from headgate.control.references import budget_refs
@@ -18,6 +28,7 @@ from headgate.desired.documents import budget_document, queue_document
 from headgate.model.budget import Budget
 from headgate.model.documents import BudgetDocument
 from headgate.model.http_policy import HTTPPolicy
+from headgate.model.periodic_task import PeriodicTask
 from headgate.model.queue_policy import QueuePolicy
 from headgate.status.capacity import capacity
 from headgate.status.throttled import remembered
@@ -50,10 +61,12 @@ class Resync:
         policies = await self._cluster.list(QUEUE_POLICY)
         budgets = await self._cluster.list(BUDGET)
         surfaces = await self._cluster.list(HTTP_POLICY)
+        tasks = await self._cluster.list(PERIODIC_TASK)
         live = {
             **self._note_budgets(budgets),
             **self._note_policies(policies, budgets),
             **self._note_surfaces(surfaces),
+            **self._note_tasks(tasks),
         }
         vanished = self._memory.keys() - live.keys()
         leftovers: list[Record] = []
@@ -103,6 +116,15 @@ class Resync:
                 self._memory.claims.declare(key, live[key])
                 for _, name in budget_refs(policy):
                     self._memory.bounds[name].setdefault(key, 0)
+        return live
+
+    def _note_tasks(self, manifests: Iterable[Manifest]) -> Declares:
+        live: dict[Key, Claim | None] = {}
+        for manifest in manifests:
+            key, (task, _) = _key(manifest), read_as(PeriodicTask, manifest)
+            live[key] = (task.spec.store, f"task/{key.full_name}") if task else None
+            if task:
+                self._memory.note_task(key, task)
         return live
 
     def _note_bounds(self, key: Key, policy: QueuePolicy, budgets: Mapping[str, BudgetDocument]) -> None:

@@ -8,6 +8,7 @@ from typing import Literal
 Status = Literal["True", "False", "Unknown"]
 ACCEPTED, ENFORCED, WORKERS_READY = "Accepted", "Enforced", "WorkersReady"
 THROTTLED, DEGRADED, READY = "Throttled", "Degraded", "Ready"
+SCHEDULED, HEALTHY = "Scheduled", "Healthy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,30 @@ IMAGE_MISSING = Reason(
     "ImageMissing",
     "Neither the template nor the namespace's worker defaults name an image.",
     "Set the image of the container named worker in spec.workers.template.",
+    warns=True,
+)
+INVALID_SCHEDULE = Reason(
+    ACCEPTED,
+    "False",
+    "InvalidSchedule",
+    "spec.schedule or spec.timeZone is not what the CronJob controller reads. The last good CronJob stays.",
+    "Correct what the message names.",
+    warns=True,
+)
+QUEUE_POLICY_NOT_FOUND = Reason(
+    ACCEPTED,
+    "False",
+    "QueuePolicyNotFound",
+    "queuePolicyRef names a QueuePolicy that is not in this namespace, or that breaks a rule.",
+    "Create or correct the QueuePolicy, or give the task a template of its own.",
+    warns=True,
+)
+FUNCTION_NOT_ALLOWED = Reason(
+    ACCEPTED,
+    "False",
+    "FunctionNotAllowed",
+    "The function does not stand in jobs.functions of the QueuePolicy that the task names.",
+    "Add it to jobs.functions there, or correct spec.function.",
     warns=True,
 )
 TEMPLATE_FORBIDDEN = Reason(
@@ -321,6 +346,65 @@ NO_SCHEDULER = Reason(
     warns=True,
 )
 AS_EXPECTED = Reason(DEGRADED, "False", "AsExpected", "Nothing is wrong.", NOTHING, announced=False)
+
+CRON_JOB_APPLIED = Reason(SCHEDULED, "True", "CronJobApplied", "The CronJob is as declared.", NOTHING, announced=False)
+SUSPENDED = Reason(
+    SCHEDULED,
+    "False",
+    "Suspended",
+    "stopPolicy is Hold: nothing starts, and what runs goes on.",
+    "Set stopPolicy: None to go on.",
+)
+CRON_JOB_NOT_OWNED = Reason(
+    SCHEDULED,
+    "False",
+    "NotOwned",
+    "A CronJob of this name exists that Headgate did not make.",
+    "Delete or rename it, or rename the task.",
+    warns=True,
+)
+TASK_NOT_PUBLISHED = Reason(
+    SCHEDULED,
+    "False",
+    "NotPublished",
+    "The store does not hold this spec yet, and a run that the store does not know does not start.",
+    "See the message; it is tried again when the store answers.",
+    warns=True,
+)
+NOT_SCHEDULED = Reason(
+    SCHEDULED,
+    "Unknown",
+    "NotReconciled",
+    "There is no CronJob yet.",
+    "See Accepted.",
+    announced=False,
+)
+LAST_RUN_SUCCEEDED = Reason(HEALTHY, "True", "LastRunSucceeded", "The last run succeeded.", NOTHING, announced=False)
+NEVER_RAN = Reason(HEALTHY, "True", "NeverRan", "No run has ended yet.", NOTHING, announced=False)
+LAST_RUN_FAILED = Reason(
+    HEALTHY,
+    "False",
+    "LastRunFailed",
+    "The last run failed, took longer than deadlineSeconds, or was lost with its pod.",
+    "See the log of its pod: kubectl logs -l headgate.dev/periodic-task=NAME.",
+    warns=True,
+)
+SKIPS_EVERY_RUN = Reason(
+    HEALTHY,
+    "False",
+    "SkipsEveryRun",
+    "Each run takes so long that the schedule comes again while it runs: ticks are skipped in every cycle.",
+    "Give it a wider schedule, or make it faster: what it does is late by the time it takes.",
+    warns=True,
+)
+HEALTH_UNKNOWN = Reason(
+    HEALTHY,
+    "Unknown",
+    "StoreUnreachable",
+    "The store that knows the runs does not answer.",
+    "See the operator's log and the store.",
+    announced=False,
+)
 
 IN_FORCE = Reason(READY, "True", "InForce", "The limits are in force, and a queue's workers run.", NOTHING)
 HELD = Reason(
