@@ -12,6 +12,9 @@ from enum import StrEnum
 
 from headgate_api.problems import Problem
 
+ENVOY_REPORTS = "x-headgate-reports"
+"""Set by Envoy's own configuration (`headers_to_add`): its check cannot carry a query of its own."""
+
 
 class Sort(StrEnum):
     NGINX = "nginx"
@@ -23,13 +26,17 @@ class Sort(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """The client's own request. `peer`: its address as the proxy saw it; `forwarded`: what stood in its header."""
+    """The client's own request. `peer`: its address as the proxy saw it; `forwarded`: what stood in its header.
+
+    `reports`: somebody will tell at /report how it ended.
+    """
 
     method: str
     target: str
     host: str
     peer: str
     forwarded: bytes
+    reports: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +63,8 @@ def original(sort: Sort, headers: Mapping[str, str], method: str, raw_suffix: st
     """`headers` in lower case, lines of one name joined. `raw_suffix`: of Envoy's check, undecoded."""
     if sort is Sort.ENVOY:
         peer, forwarded = _last(headers.get("x-forwarded-for", ""))
-        return Original(method, raw_suffix, headers.get("host", ""), peer, forwarded)
+        reports = headers.get(ENVOY_REPORTS) == "true"
+        return Original(method, raw_suffix, headers.get("host", ""), peer, forwarded, reports)
     names = _NAMES[sort]
     said, target = headers.get(names.method, ""), headers.get(names.target, "")
     if names.peer is None:

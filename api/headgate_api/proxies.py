@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from headgate.gates.http import Settle
+from headgate.gates.http import PROXY_INSTANCE, Settle
 from headgate_api.adapters import Original
 from headgate_api.gate.judge import Judge, Ruling, Scope
 from headgate_api.gate.matching import candidates
@@ -51,12 +51,12 @@ class Proxies:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._judges: dict[str, tuple[Surface, ProxyJudge]] = {}
+        self._judges: dict[tuple[str, bool], tuple[Surface, ProxyJudge]] = {}
         self._ends: dict[str, asyncio.TimerHandle] = {}
 
     async def check(self, surface: str, asked: Original, headers: Iterable[tuple[bytes, bytes]]) -> Checked:
-        found, judge = self._judge(surface)
-        snapshot = found.snapshot if found.entered else await found.enter()
+        found, judge = self._judge(surface, asked.reports)
+        snapshot = found.snapshot if found.loop is asyncio.get_running_loop() else await found.enter()
         if snapshot is None:
             return Checked(None)
         facts = {**snapshot.facts(headers), b"host": asked.host.encode("latin-1", "replace")}
@@ -67,11 +67,11 @@ class Proxies:
         ruling = await judge.rule(snapshot, scope, facts)
         if ruling is None or ruling.allowed is None or ruling.refusal is not None:
             return Checked(ruling)
-        return Checked(ruling, self._expect_report(judge, ruling))
+        return Checked(ruling, self._expect_end(judge, ruling, asked.reports))
 
     async def settle(self, report: str, failed: bool, taken: Any) -> int:
         """`taken(digest, seconds)`: False when this id was reported before. Places given back and starts refunded."""
-        surface, settle = self._open(report, failed)
+        surface, settle = await self._open(report, failed)
         digest = hashlib.sha256(report.encode()).hexdigest()[:32]
         if not await taken(digest):
             raise Problem(409, "This report was taken already.")
@@ -87,18 +87,21 @@ class Proxies:
         for surface, _ in self._judges.values():
             await surface.leave()
 
-    def _judge(self, name: str) -> tuple[Surface, ProxyJudge]:
-        if name not in self._judges:
+    def _judge(self, name: str, reports: bool) -> tuple[Surface, ProxyJudge]:
+        """The name of the instance tells the operator whether ends are reported: some rules need them."""
+        key = (name, reports)
+        if key not in self._judges:
             if len(self._judges) >= MOST_SURFACES:
                 raise Problem(403, f"This process already checks {MOST_SURFACES} surfaces.")
             settings = self._settings
-            surface = Surface(name, settings.store_url, settings.prefix, settings.pod, None)
-            self._judges[name] = (surface, ProxyJudge(surface, None))
-        return self._judges[name]
+            pod = settings.pod if reports else f"{PROXY_INSTANCE}{settings.pod}"
+            surface = Surface(name, settings.store_url, settings.prefix, pod, None)
+            self._judges[key] = (surface, ProxyJudge(surface, None))
+        return self._judges[key]
 
     # ---- reports ----
 
-    def _expect_report(self, judge: ProxyJudge, ruling: Ruling) -> str:
+    def _expect_end(self, judge: ProxyJudge, ruling: Ruling, reports: bool) -> str:
         """What is not reported in time counts as failed, and its places come free."""
         allowed = ruling.allowed
         if allowed is None or not allowed.places or ruling.source != "store":
@@ -109,7 +112,7 @@ class Proxies:
         seconds = ruling.snapshot.document.request_timeout_seconds
         loop = asyncio.get_running_loop()
         self._ends[report] = loop.call_later(seconds, self._overdue, report, judge, ruling)
-        return report
+        return report if reports else ""
 
     def _overdue(self, report: str, judge: ProxyJudge, ruling: Ruling) -> None:
         self._ends.pop(report, None)
@@ -121,14 +124,14 @@ class Proxies:
         body = base64.urlsafe_b64encode(json.dumps(content, separators=(",", ":")).encode()).rstrip(b"=")
         return f"{body.decode()}.{_mac(snapshot.identities.secret, body)}"
 
-    def _open(self, report: str, failed: bool) -> tuple[Surface, Settle]:
+    async def _open(self, report: str, failed: bool) -> tuple[Surface, Settle]:
         body, _, mac = report.partition(".")
         try:
             content: Mapping[str, Any] = json.loads(base64.urlsafe_b64decode(body.encode() + b"=" * (-len(body) % 4)))
-            surface = self._judge(str(content["surface"]))[0] if isinstance(content, dict) else None
+            surface = self._judge(str(content["surface"]), True)[0] if isinstance(content, dict) else None
         except (ValueError, KeyError, binascii.Error, UnicodeEncodeError, RecursionError):
             surface = None
-        snapshot = surface.snapshot if surface else None
+        snapshot = await surface.enter() if surface else None
         if surface is None or snapshot is None:
             raise Problem(404, "No request is known by this id.")
         if not hmac.compare_digest(

@@ -1,7 +1,10 @@
 """Checks for proxies: the original request by each sort's own headers, the answers each understands, reports."""
 
+import asyncio
+
 import pytest
 
+from headgate.gates.http import PROXY_INSTANCE
 from headgate.gates.verbs import Owner
 from headgate.model.documents import (
     BudgetDocument,
@@ -58,6 +61,7 @@ async def ask(api, sort, target="/x", method="GET", peer="192.0.2.1", **more):
         sent["X-Headgate-Token"] = token
     if sort == "envoy":
         sent |= {"Host": "shop.example", "X-Forwarded-For": ", ".join(filter(None, (forwarded, peer)))}
+        sent |= {"X-Headgate-Reports": "true"}
         return await api.client.request(method, f"http://api/authz/web{target}", headers=sent)
     if sort in ("nginx", "haproxy"):
         sent |= {"X-Original-Method": method, "X-Original-URI": target, "X-Original-Client": peer}
@@ -65,7 +69,9 @@ async def ask(api, sort, target="/x", method="GET", peer="192.0.2.1", **more):
     else:
         sent |= {"X-Forwarded-Method": method, "X-Forwarded-Uri": target, "X-Forwarded-Host": "shop.example"}
         sent |= {"X-Forwarded-For": ", ".join(filter(None, (forwarded, peer)))}
-    return await api.client.request("GET", f"/authz/web?proxy={sort}", headers=sent)
+    return await api.client.request(
+        "GET", f"/authz/web?proxy={sort}&reports={more.get('reports', 'true')}", headers=sent
+    )
 
 
 @pytest.mark.parametrize("sort", SORTS)
@@ -175,6 +181,25 @@ async def test_a_forged_report_is_not_known(api, web):
         answer = await api.client.post("/report", json={"id": forged, "status": 200}, headers=headers)
         assert answer.status_code == 404, forged
     assert (await api.client.post("/report", json={"id": report_id, "status": 200})).status_code == 401
+
+
+async def test_a_proxy_that_reports_nothing_says_so_to_the_operator(api, web, door):
+    """Rules that need to know how a request ended are refused for such a surface."""
+    answer = await ask(api, "nginx", "/login", "POST", reports="false")
+    assert answer.status_code == 200
+    assert "x-headgate-report" not in answer.headers
+    names = await instances(door, 1)
+    assert all(name.startswith(PROXY_INSTANCE) for name in names)
+    assert (await ask(api, "nginx", "/login", "POST")).headers["x-headgate-report"]
+    names = await instances(door, 2)
+    assert sum(name.startswith(PROXY_INSTANCE) for name in names) == 1
+
+
+async def instances(door, count):
+    async with asyncio.timeout(20):
+        while len(found := door.inspect_http()["web"].instances) < count:  # noqa: ASYNC110 - another process' doing
+            await asyncio.sleep(0.05)
+    return found
 
 
 async def test_a_surface_nobody_declared_lets_pass(api):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -48,11 +49,12 @@ async def check(
     parts: PartsOf,
     _caller: FromProxy,
     proxy: Annotated[Sort, Parameter(description="Whose headers these are. Envoy appends the path instead.")],
+    reports: Annotated[bool, Parameter(description="Somebody will tell at /report how the request ended.")] = False,
 ) -> Response:
     """200, or the refusal as that proxy understands it: nginx 403 with X-RL-Status; others 429 or 503."""
     if proxy is Sort.ENVOY:
         raise Problem(400, "Envoy appends the request's path to this one: set path_prefix.")
-    asked = adapters.original(proxy, _joined(request), request.method, "")
+    asked = replace(adapters.original(proxy, _joined(request), request.method, ""), reports=reports)
     return await _answer(parts, surface, proxy, asked, request)
 
 
