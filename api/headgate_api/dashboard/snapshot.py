@@ -178,14 +178,10 @@ def _budget(reading: Reading, name: str, gates: Sequence[GateState]) -> Row:
 
 def _jobs(reading: Reading) -> dict[str, Row]:
     """By execution: queue, job, function, start (ms), slot; and the end of its lease (ms) when its worker is silent."""
-    now, ends = reading.state.now, dict[str, int]()
-    for gates in (*(one.gates for one in reading.state.queues.values()), *reading.state.budgets.values()):
-        for gate in gates:
-            ends.update(gate.holders)
+    now = reading.state.now
     found: dict[str, Row] = {}
     for declared in reading.declared.values():
         for job in declared.running:
-            end = ends.get(job.execution, now + LATE_MS)
-            late = [end] if end - now < LATE_MS else []
+            late = [job.lease_end] if job.lease_end and job.lease_end - now < LATE_MS else []
             found[job.execution] = [job.queue, job.job_id, job.function, job.started, job.slot, *late]
     return found

@@ -15,7 +15,10 @@ from headgate.model.documents import BudgetDocument, Document, QueueDocument
 
 @dataclass(frozen=True, slots=True)
 class RunningJob:
-    """`started` (ms) 0 and `function` "" when RQ does not say. `function` never holds arguments."""
+    """`started` (ms) 0 and `function` "" when RQ does not say. `function` never holds arguments.
+
+    `lease_end` (ms) 0: it holds no place, so another program runs it.
+    """
 
     execution: str
     job_id: str
@@ -23,6 +26,7 @@ class RunningJob:
     slot: str
     started: int
     function: str
+    lease_end: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +60,9 @@ def _declared(field: bytes, revision: bytes, document: bytes, dead: int, flat: S
 
 
 def _running(queue: str, flat: Sequence[bytes]) -> Iterator[RunningJob]:
-    for i in range(0, len(flat), 5):
-        execution, job_id, slot, started, function = (_text(value) for value in flat[i : i + 5])
-        yield RunningJob(execution, job_id, queue, slot, _milliseconds(started), function)
+    for i in range(0, len(flat), 6):
+        execution, job_id, slot, started, function, end = (_text(value) for value in flat[i : i + 6])
+        yield RunningJob(execution, job_id, queue, slot, _milliseconds(started), function, int(float(end)))
 
 
 def _milliseconds(started: str) -> int:

@@ -3,7 +3,7 @@
 -- KEYS[1]  HASH    H:meta
 -- ARGV[1]  string  P, RQ's key prefix        ARGV[2], ARGV[3] not used (a reader cannot act on lost data)
 -- ARGV[4..] pairs: `queue/<queue>` or `budget/<name>`, the revision that the caller knows (0: none)
--- Answers {epoch, seq, now, {field, revision, document or '', dead, {execution, job, slot, started, call, ...}, ...}}
+-- Answers {epoch, seq, now, {field, revision, document or '', dead, {execution, job, slot, started, call, lease end, ...}, ...}}
 local call, P = redis.call, ARGV[1]
 local H, MOST = P .. ':hg:', 1000
 -- include: clock
@@ -19,6 +19,8 @@ for i = 4, #ARGV, 2 do
   local read, dead, running = call('HMGET', key, 'revision', 'doc'), 0, {}
   if kind == 'queue' then
     dead = call('ZCARD', P .. ':failed:' .. name)
+    local held, ends = call('ZRANGE', H .. 'q:' .. name .. ':held', 0, MOST - 1, 'WITHSCORES'), {}
+    for k = 1, #held, 2 do ends[string.match(held[k], '([^:]*)$')] = held[k + 1] end
     for _, member in ipairs(call('ZRANGE', P .. ':wip:' .. name, 0, MOST - 1)) do
       local job, execution = string.match(member, '^(.*):([^:]*)$')
       if job then
@@ -28,6 +30,7 @@ for i = 4, #ARGV, 2 do
         running[#running + 1] = seen[1] or ''
         running[#running + 1] = seen[2] or ''
         running[#running + 1] = call_of(job)
+        running[#running + 1] = ends[execution] or '0'
       end
     end
   end
