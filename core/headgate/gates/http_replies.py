@@ -23,7 +23,7 @@ from headgate.model.documents import HttpDocument
 def admit(body: Sequence[Any]) -> AdmitAnswer:
     code = body[0]
     if code == 1:
-        places = tuple([place.decode() for place in body[3]])
+        places = tuple([place.decode() for place in body[3]]) if body[3] else ()
         return Allowed(_states(body[2]), places, body[1], tuple(body[4]))
     if code == 0:
         return Denied(body[1], body[2].decode(), body[3], _states(body[4]))

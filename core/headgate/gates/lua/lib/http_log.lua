@@ -1,7 +1,8 @@
 -- Starts as a STRING of doubles (us), newest first. Half a microsecond less: a failure that was reported.
 -- Needs: start, http_rule.
+local double = struct.unpack
 local function start_at(text, i) -- from 0
-  return (struct.unpack('<d', text, i * 8 + 1))
+  return (double('<d', text, i * 8 + 1))
 end
 
 -- Starts that count now: not older than a period, and not from a clock that was set back by more than 30 s.
@@ -30,6 +31,8 @@ local function span(rule, stamp)
 end
 
 local function record_in_log(rule, stamp)
-  local text = string.rep(struct.pack('<d', stamp), rule.cost) .. string.sub(rule.text, 1, rule.used * 8)
+  local text = struct.pack('<d', stamp)
+  if rule.cost > 1 then text = string.rep(text, rule.cost) end
+  if rule.used > 0 then text = text .. string.sub(rule.text, 1, rule.used * 8) end
   call('SET', rule.key .. PARTS[rule.kind], text, 'PX', span(rule, stamp))
 end

@@ -44,10 +44,9 @@ local function states_of(rules)
   for i = 1, #rules do
     local rule, at = rules[i], 4 * i
     local left = rule.newest > 0 and math.ceil((rule.newest + rule.period - us) / 1000) or 0
-    local banned = (rule.banned or 0) > 0
     states[at - 3], states[at - 2] = rule.index, rule.limit
-    states[at - 1] = banned and 0 or math.max(0, rule.limit - rule.used)
-    states[at] = math.max(left, rule.banned or 0)
+    states[at - 1] = rule.banned > 0 and 0 or math.max(0, rule.limit - rule.used)
+    states[at] = math.max(left, rule.banned)
   end
   return states
 end
