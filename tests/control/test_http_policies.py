@@ -1,4 +1,4 @@
-"""Reconcile of HTTPPolicy: what is published, who rules a surface, and who has it in use."""
+"""Reconcile of HTTPPolicy: what is published, and who has it in use."""
 
 from __future__ import annotations
 
@@ -6,30 +6,12 @@ from typing import Any
 
 import pytest
 
-from headgate.control.ports import BUDGET, HTTP_POLICY
+from headgate.control.ports import HTTP_POLICY
 from headgate.control.stores import Site, StoreEntry
 from headgate.errors import StoreUnavailable
-from headgate.gates.verbs import Owner
-from headgate.model.documents import HttpDocument, RateDocument
+from headgate.model.documents import RateDocument
 
-GENERAL = {"name": "general", "rate": {"limit": 100, "periodSeconds": 900}}
-SHARED = {"name": "heavy", "inFlight": 5, "budgetRefs": [{"name": "database"}]}
-IN_FORCE = {"Accepted": "True/Valid", "Enforced": "True/NoInstances", "Ready": "True/InForce"}
-
-
-async def put(world: Any, name: str = "api", namespace: str = "mail", *rules: dict[str, Any], **spec: Any) -> None:
-    await world.put(name, namespace, HTTP_POLICY, rules=list(rules or (GENERAL,)), **spec)
-
-
-async def conditions(world: Any, name: str = "api", namespace: str = "mail") -> dict[str, str]:
-    found: dict[str, str] = await world.conditions(name, HTTP_POLICY, namespace)
-    return found
-
-
-def published(world: Any, surface: str = "api") -> HttpDocument:
-    found = world.store.documents[f"http/{surface}"]
-    assert isinstance(found, HttpDocument)
-    return found
+from .surfaces import GENERAL, IN_FORCE, SHARED, conditions, published, put
 
 
 async def test_a_policy_is_published_and_says_so_once(world: Any) -> None:
@@ -79,131 +61,6 @@ async def test_enforced_is_what_every_api_process_says(world: Any) -> None:
     await world.later(12)
     assert (await conditions(world))["Enforced"] == "True/AllAcknowledged"
     assert (await world.get("api", HTTP_POLICY))["status"]["enforcement"]["summary"] == "1/1"
-
-
-async def test_the_oldest_rules_a_surface_across_namespaces(world: Any) -> None:
-    """The loser publishes nothing and names the winner; a queue of the same name is no rival."""
-    await put(world)
-    world.clock.seconds += 5
-    await put(world, "other", "shop", {**GENERAL, "cost": 2}, surface="api")
-    await world.put("api")
-    await world.settle()
-    assert await conditions(world) == IN_FORCE
-    loser = await conditions(world, "other", "shop")
-    assert loser == {
-        "Accepted": "False/SurfaceConflict",
-        "Enforced": "False/NotPublished",
-        "Ready": "False/SurfaceConflict",
-    }
-    assert published(world).rules[0].cost == 1
-    assert (await world.conditions("api"))["Ready"] == "True/InForce"
-    (event,) = [event for event in world.cluster.events if event.reason == "SurfaceConflict"]
-    assert "Surface api of store default is declared by the older policy mail/api" in event.message
-
-
-async def test_the_loser_follows_when_the_winner_goes(world: Any) -> None:
-    """Without a resync."""
-    await put(world)
-    world.clock.seconds += 5
-    await put(world, "other", "shop", {**GENERAL, "cost": 2}, surface="api")
-    await world.settle()
-    await world.remove("api", kind=HTTP_POLICY)
-    await world.settle()
-    assert published(world).rules[0].cost == 2
-    assert await conditions(world, "other", "shop") == IN_FORCE
-
-
-async def test_an_older_one_that_is_seen_later_takes_over(world: Any) -> None:
-    """Its event came late."""
-    world.deaf = True
-    await put(world, "old", "mail", {**GENERAL, "cost": 3}, surface="api")
-    world.deaf = False
-    world.clock.seconds += 5
-    await put(world, "young", "mail", GENERAL, surface="api")
-    await world.settle()
-    assert published(world).rules[0].cost == 1
-    await world.settle(prime=True)
-    assert published(world).rules[0].cost == 3
-    assert (await conditions(world, "young"))["Accepted"] == "False/SurfaceConflict"
-    assert await conditions(world, "old") == IN_FORCE
-
-
-async def test_a_surface_of_another_cluster_is_left_alone(world: Any) -> None:
-    """It cannot be seen from here, so it is not judged."""
-    there = Owner("mail/api", "uid-there", 1, "there")
-    await world.store.publish(HttpDocument(surface="api"), there)
-    await put(world)
-    await world.settle(prime=True)
-    assert (await conditions(world))["Accepted"] == "False/SurfaceConflict"
-    assert "mail/api of cluster there" in await world.message("api", "Accepted", HTTP_POLICY)
-    assert published(world).rules == ()
-
-
-async def test_a_missing_budget_is_named_and_the_last_good_limits_stay(world: Any) -> None:
-    """Which rule, which reference, which name; and it heals when the budget comes."""
-    await put(world)
-    await world.settle()
-    await put(world, "api", "mail", GENERAL, SHARED)
-    await world.settle()
-    found = await conditions(world)
-    assert (found["Accepted"], found["Enforced"]) == ("False/BudgetNotFound", "False/NotPublished")
-    assert await world.message("api", "Accepted", HTTP_POLICY) == (
-        "spec.rules[1].budgetRefs[0].name: there is no Budget mail/database, create it or remove the reference."
-    )
-    assert "Revision 1, of an earlier spec" in await world.message("api", "Enforced", HTTP_POLICY)
-    assert len(published(world).rules) == 1
-    assert (await world.get("api", HTTP_POLICY))["status"]["rules"] == 1
-    await world.put_budget("database")
-    await world.settle()
-    assert await conditions(world) == IN_FORCE
-    assert published(world).rules[1].budgets[0].name == "mail/database"
-
-
-async def test_a_budget_counts_requests_as_members_and_stays_for_them(world: Any) -> None:
-    """They demand nothing that could be counted; its gate outlives it while a rule names it."""
-    await world.put_budget("database")
-    await world.put("emails", budgetRefs=[{"name": "database"}])
-    await put(world, "api", "mail", SHARED)
-    await world.settle()
-    status = (await world.get("database", BUDGET))["status"]
-    assert (status["members"], status["demand"]) == (["HTTPPolicy/api", "QueuePolicy/emails"], 3)
-    await world.remove("emails")
-    await world.remove("database", kind=BUDGET)
-    await world.settle()
-    assert (await conditions(world))["Accepted"] == "False/BudgetNotFound"
-    assert world.store.documents.keys() == {"budget/mail/database", "http/api"}
-    await put(world)
-    await world.settle()
-    assert world.store.documents.keys() == {"http/api"}, "nobody names it any more"
-
-
-async def test_a_budget_is_kept_for_requests_after_a_restart(world: Any) -> None:
-    """The resync notes who names it before the budget's own turn comes."""
-    await world.put_budget("database")
-    await put(world, "api", "mail", SHARED)
-    await world.settle()
-    world.deaf = True
-    await world.remove("database", kind=BUDGET)
-    world.deaf = False
-    world.restart()
-    await world.settle(prime=True)
-    assert "budget/mail/database" in world.store.documents
-    assert (await conditions(world))["Accepted"] == "False/BudgetNotFound"
-
-
-async def test_a_budget_that_only_the_last_good_limits_name_is_kept_after_a_restart(world: Any) -> None:
-    """What is in force is read from the store: the spec that replaced it is not accepted."""
-    await world.put_budget("database")
-    await put(world, "api", "mail", SHARED)
-    await world.settle()
-    await put(world, "api", "mail", {"name": "r", "budgetRefs": [{"name": "nowhere"}]})
-    await world.settle()
-    world.restart()
-    await world.settle(prime=True)
-    assert (await world.get("database", BUDGET))["status"]["members"] == ["HTTPPolicy/api"]
-    await world.remove("database", kind=BUDGET)
-    await world.settle()
-    assert world.store.documents.keys() == {"budget/mail/database", "http/api"}
 
 
 async def test_stores_are_those_of_the_namespace(world: Any) -> None:
@@ -277,41 +134,6 @@ async def test_a_policy_made_anew_for_another_surface_leaves_nothing_behind(worl
     await world.settle()
     assert world.store.documents.keys() == {"http/second"}
     assert (await world.get("api", HTTP_POLICY))["status"]["surface"] == "second"
-
-
-@pytest.mark.parametrize(
-    ("rule", "field"),
-    [
-        ({"name": "r", "inFlight": 3}, "inFlight"),
-        ({**GENERAL, "count": "Failures"}, "count"),
-        ({"name": "r", "budgetRefs": [{"name": "database"}]}, "budgetRefs"),
-    ],
-)
-async def test_a_proxy_that_never_tells_the_end_is_not_enough(rule: dict[str, Any], field: str, world: Any) -> None:
-    """The rule is refused while such a proxy asks; what was in force stays, and it heals by itself."""
-    await world.put_budget("database")
-    await put(world)
-    await world.settle()
-    world.store.serve("api", "authz_api-1-aaaaaa")
-    await world.settle()
-    await put(world, "api", "mail", rule)
-    await world.settle()
-    found = await conditions(world)
-    assert (found["Accepted"], found["Ready"]) == ("False/NeedsMiddleware", "False/NeedsMiddleware")
-    assert f"spec.rules[0].{field}: a proxy asks" in await world.message("api", "Accepted", HTTP_POLICY)
-    assert published(world).rules[0].name == "general"
-    await world.later(30)
-    assert (await conditions(world))["Ready"] == "True/InForce"
-    assert published(world).rules[0].name == rule["name"]
-
-
-async def test_a_proxy_is_enough_for_rates(world: Any) -> None:
-    """And for a budget that only counts starts."""
-    await world.put("database", kind=BUDGET, rate={"total": {"limit": 5, "periodSeconds": 1}})
-    await put(world, "api", "mail", GENERAL, {"name": "r", "budgetRefs": [{"name": "database"}]})
-    world.store.serve("api", "authz_api-1-aaaaaa")
-    await world.settle()
-    assert (await conditions(world))["Accepted"] == "True/Valid"
 
 
 async def test_a_store_that_goes_away_is_told_and_lost_data_is_published_again(world: Any) -> None:
