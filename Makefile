@@ -47,6 +47,7 @@ bench: $(BENCH_STAMP) ## Figures beside RQ, Huey, taskiq and BullMQ, with validi
 	$(PY) -m bench.latency
 	$(PY) -m bench.memory
 	$(PY) -m bench.keyed
+	$(PY) -m bench.http_memory
 	$(PY) -m bench.operator
 
 generate: setup ## Write what is generated: CRDs, reference, runbook
