@@ -162,6 +162,17 @@ class HttpMachine(RuleBasedStateMachine):
         self.bench.advance(-ms)
         self.history.forget()
 
+    @rule(
+        who=st.sampled_from(PEOPLE), rules=st.sampled_from([None, ["general"], ["shared"]]), api=st.sampled_from(APIS)
+    )
+    def forget_one(self, who: str, rules: list[str] | None, api: str) -> None:
+        """A request is let through, and the store loses that write."""
+        before = self.bench.snapshot()
+        asked = self.crowd.ask(who, rules, api)
+        self.bench.restore(before)
+        if isinstance(asked.answer, Allowed):
+            self.running.append(asked)
+
     @rule()
     def lose_the_store(self) -> None:
         self.bench.wipe()

@@ -3,8 +3,8 @@
 import pytest
 
 from headgate.gates.http import HttpGate
-from headgate.gates.verbs import LEASE_MS, RENEW_MS, Grant
-from tests.gates.conformance.crowd import Crowd, per
+from headgate.gates.verbs import LEASE_MS, RENEW_MS, Deferred, Grant
+from tests.gates.conformance.crowd import Asked, Crowd, per
 from tests.gates.conformance.fleet import Fleet
 
 NAME = "ns/db"
@@ -180,22 +180,15 @@ def test_inspect_says_that_what_is_kept_for_requests_holds_the_jobs(crowd: Crowd
 def forgetful(crowd: Crowd) -> Crowd:
     """Ann has a request in flight that the store forgot."""
     crowd.budget(total=2)
-    crowd.policy(
-        rated={"rate": per(3)}, flight={"in_flight": 1}, shared={"budgets": [{"name": NAME}], "mode": "Enforce"}
-    )
+    crowd.policy(rated={"rate": per(3)}, flight={"in_flight": 1}, shared={"budgets": [{"name": NAME}]})
     return crowd
 
 
-def forget(crowd: Crowd, write: str) -> object:
+def forget(crowd: Crowd, rule: str) -> Asked:
+    """A request that the store then forgets."""
     before = crowd.bench.snapshot()
-    one = crowd.ask(rules=[write])
-    # The grant of a job moves seq, so that the loss of what came after it shows.
-    fleet = Fleet(crowd.bench)
-    fleet.policy("other")
-    fleet.jobs("lost", queue="other")
-    crowd.bench.gates("api-1").seen = crowd.bench.gates("x").seen  # type: ignore[attr-defined]
-    fleet.start("x.0", "other")
-    crowd.bench.gates("api-1").seen = crowd.bench.gates("x").seen  # type: ignore[attr-defined]
+    one = crowd.ask(rules=[rule])
+    assert one.allowed.places
     crowd.bench.restore(before)
     return one
 
@@ -207,15 +200,39 @@ def test_after_lost_data_places_wait_for_a_lease_and_rates_go_on(forgetful: Crow
     first = crowd.ask(rules=[rule]).denied
     assert (first.index, first.gate, first.retry_ms) == (index, HttpGate.QUARANTINE, LEASE_MS)
     assert crowd.allowed_of(4, rules=["rated"]) == 3, "nobody is shut out of a rule that only counts starts"
-    assert crowd.beat("api-1", one).quarantine_until == crowd.bench.now + LEASE_MS  # type: ignore[arg-type]
+    assert crowd.beat("api-1", one).quarantine_until == crowd.bench.now + LEASE_MS
     crowd.bench.advance(LEASE_MS - 1)
     assert crowd.refused(rules=[rule]).retry_ms == 1
-    crowd.beat("api-1", one)  # type: ignore[arg-type]
+    crowd.beat("api-1", one)
     crowd.bench.advance(1)
     if rule == "flight":
         assert crowd.refused(rules=[rule]).gate == HttpGate.IN_FLIGHT, "what runs was taken in again"
     else:
         assert crowd.allowed_of(3, rules=[rule]) == 1
+
+
+def test_a_budgets_rate_counts_as_full_after_lost_data(forgetful: Crowd) -> None:
+    """It is a promise to others; a rule's own rate is not worth shutting everybody out."""
+    forgetful.budget(rate=per(5, 60_000))
+    forget(forgetful, "shared")
+    forgetful.ask(rules=["shared"])
+    lost_at = forgetful.bench.now
+    forgetful.bench.advance(LEASE_MS)
+    assert forgetful.refused(rules=["shared"]).retry_ms == lost_at + 60_000 - forgetful.bench.now
+    forgetful.bench.advance(40_000)
+    assert forgetful.allowed_of(6, rules=["shared"]) == 5
+
+
+def test_a_job_that_was_told_to_slow_down_holds_requests_back_too(crowd: Crowd, fleet: Fleet) -> None:
+    crowd.budget(total=5)
+    crowd.policy(shared={"budgets": [{"name": NAME}]})
+    fleet.policy(budgets=[{"name": NAME}])
+    fleet.jobs("j1")
+    fleet.start("a.0")
+    fleet.finish("a.0", Deferred(GATE, 7_000))
+    assert (crowd.refused().gate, crowd.refused().retry_ms) == (GATE, 7_000)
+    crowd.bench.advance(7_000)
+    assert crowd.allowed_of(1) == 1
 
 
 def test_an_empty_store_counts_from_nothing(crowd: Crowd) -> None:

@@ -56,4 +56,5 @@ for i = 1, #rules do
   if not rules[i].gate then take(rules[i], stamp, places) end
 end
 take_shares(budgets, places)
+if held_places then seq = call('HINCRBY', KEYS[1], 'seq', 1) end -- so that it is noticed when the store forgets them
 return { epoch, seq, now, 1, stamp, states_of(rules), places, shadowed }

@@ -39,6 +39,7 @@ def admit(store: Store, admit: Admit) -> AdmitAnswer:
     stamp = max([store.us, *(look.newest + 1 for look in taking)])
     places = [place for look in taking for place in look.take(store, admit.request, stamp)]
     places += take_shares(store, admit.request, taking)
+    store.meta.seq += any(place[0] in "ib" for place in places)
     return Allowed(tuple(look.state(store) for look in looks), tuple(places), stamp, shadowed)
 
 

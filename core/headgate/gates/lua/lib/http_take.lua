@@ -1,4 +1,5 @@
--- Takes what was looked at. Needs: start, HTTP, request, http_look.
+-- Takes what was looked at. Needs: start, HTTP, request, http_look. Sets: held_places (true: places of a lease were taken)
+local held_places = false
 local function take(rule, stamp, places)
   local stats = HTTP .. ':stats'
   if rule.kind == RING then
@@ -13,7 +14,7 @@ local function take(rule, stamp, places)
     if rule.kind == FAILURES then places[#places + 1] = 'f' .. request .. ' ' .. string.sub(rule.key, #H + 3) end
   end
   if rule.in_flight > 0 then
-    rule.held = rule.held + 1
+    rule.held, held_places = rule.held + 1, true
     call('ZADD', rule.key .. ':held', now + 20000, request)
     call('PEXPIRE', rule.key .. ':held', 60000)
     places[#places + 1] = 'i' .. request .. ' ' .. string.sub(rule.key, #H + 3)
@@ -27,6 +28,7 @@ end
 local function take_shares(budgets, places)
   for _, b in ipairs(budgets) do
     if b.weight > 0 then
+      held_places = true
       for k = 1, b.weight do
         local member = 'h:' .. request .. (b.weight > 1 and '#' .. k or '')
         call('ZADD', b.key .. ':held', now + 20000, member)
