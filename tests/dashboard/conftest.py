@@ -36,7 +36,9 @@ def site(valkey_url: str, tmp_path: Path) -> Iterator[str]:
 def chromium() -> Iterator[Browser]:
     """Of one module: while Playwright is open, no asynchronous test can run in this process."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium_binary(), args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=chromium_binary(), args=["--no-sandbox", "--disable-lcd-text"]
+        )
         yield browser
         browser.close()
 

@@ -9,7 +9,7 @@ export function gauge() {
   let cells = -1;
   return {
     node,
-    update({ used = 0, limit = 0, held = false, shadow = false }) {
+    update({ used = 0, limit = 0, reserved = 0, held = false, shadow = false }) {
       const wanted = limit > 0 && limit <= MOST_CELLS ? limit : 0;
       if (wanted !== cells) {
         cells = wanted;
@@ -18,7 +18,10 @@ export function gauge() {
       }
       attribute(node, "data-held", held || null);
       attribute(node, "data-shadow", shadow || null);
-      if (wanted) [...node.children].forEach((cell, index) => attribute(cell, "data-on", index < used || null));
+      if (wanted) [...node.children].forEach((cell, index) => {
+        attribute(cell, "data-on", index < used || null);
+        attribute(cell, "data-kept", (index >= used && index >= limit - reserved) || null);
+      });
       else node.firstElementChild.style.width = `${limit ? Math.min(100, (100 * used) / limit) : 0}%`;
     },
   };

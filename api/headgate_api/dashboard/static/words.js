@@ -66,7 +66,7 @@ export function tick(frozen) {
   for (const node of document.querySelectorAll("[data-until],[data-since]")) {
     if (frozen && node.textContent) continue;
     const until = Number(node.dataset.until), since = Number(node.dataset.since);
-    const said = until ? (until > now ? `${node.dataset.before ?? "in "}${duration(until - now)}` : (node.dataset.over ?? "now")) :
+    const said = until ? (until > now ? `${node.dataset.before ?? "in "}${(node.dataset.coarse ? coarse : duration)(until - now)}` : (node.dataset.over ?? "now")) :
       `${coarse(now - since)}${node.dataset.after ?? ""}`;
     if (node.textContent !== said) node.textContent = said;
   }

@@ -71,13 +71,17 @@ function running() {
         link.href = `#/job/${encodeURIComponent(id)}`;
         return name(called || id);
       });
-      text(where, late ? `${plain(slot)} is silent, its lease ends soon` : plain(slot));
+      text(where, late ? "its worker is silent, the lease ends soon" : shortSlot(plain(slot)));
+      where.title = plain(slot);
       where.dataset.tone = late ? "bad" : "";
       moment(since, null, started);
       since.dataset.after = "";
     },
   };
 }
+
+// The end of `<pod>-<random>.<i>` tells slots of one queue apart.
+const shortSlot = (slot) => (slot.length > 18 ? `…${slot.slice(slot.lastIndexOf("-"))}` : slot);
 
 const declared = (queue, row) => facts([
   ["by", row.owner && name(row.owner)],

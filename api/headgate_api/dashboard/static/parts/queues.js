@@ -89,6 +89,6 @@ function line(queue) {
 }
 
 function marks(node, row) {
-  const found = [row.stop && ["held", row.stop === "Hold" ? "on hold" : "draining"], row.override && ["held", "override"], row.shadow && ["", "shadow"], row.foreign && ["bad", "not enforced"], row.poison && ["bad", "poison"]].filter(Boolean);
+  const found = [row.stop && ["held", row.stop === "Hold" ? "on hold" : "draining"], row.override && ["held", "override"], row.shadow && ["", "shadow"], row.foreign && ["bad", "not enforced"], row.poison && ["bad", "poison"], row.keyless && ["", "jobs without a key"]].filter(Boolean);
   fill(node, JSON.stringify(found), () => found.map(([tone, word]) => h("em", { class: "tag", data: { tone } }, word)));
 }

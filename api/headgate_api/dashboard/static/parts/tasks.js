@@ -13,7 +13,7 @@ export function tasks(root, ui) {
 }
 
 function card(task) {
-  const mark = h("i", { class: "dot", "aria-hidden": "true" }), when = h("span", { class: "until" }), schedule = h("small", {}), last = h("p", {}), skips = h("p", { class: "skips" });
+  const mark = h("i", { class: "dot", "aria-hidden": "true" }), when = h("span", { class: "until", data: { coarse: "1" } }), schedule = h("small", {}), last = h("p", {}), skips = h("p", { class: "skips" });
   const title = h("h3", {}, mark, name(afterSlash(task)), schedule);
   const node = h("li", { class: "card task", tabindex: "-1" }, h("div", { class: "card-top" }, title, when), last, skips);
   return {
