@@ -6,12 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from headgate.desired.documents import document_of
+from headgate.desired.documents import document_of, task_document
 from headgate.gates.door import Door
 from headgate.gates.verbs import Owned, Owner, Published, Same
 from headgate.model.budget import Budget
 from headgate.model.documents import Document, DocumentKind, field_of, kind_and_name
 from headgate.model.parse import Resource
+from headgate.model.periodic_task import PeriodicTask
+from headgate.model.queue_policy import QueuePolicy
 from headgate_cli.local.files import uid_of
 
 TRIES = 5
@@ -45,8 +47,10 @@ class Result:
 
 def publish_all(door: Door, resources: Iterable[Resource], scope: str, *, adopt: bool) -> Iterator[Result]:
     """Budgets first: no policy is ever without a limit that it names. `adopt` takes over what others declare."""
+    resources = list(resources)
+    queues = queues_of(resources)
     for resource in sorted(resources, key=lambda resource: not isinstance(resource, Budget)):
-        yield _publish(door, resource, scope, adopt)
+        yield _publish(door, resource, _document(resource, queues), scope, adopt)
 
 
 def remove_others(door: Door, resources: Iterable[Resource], scope: str) -> Iterator[Result]:
@@ -58,8 +62,19 @@ def remove_others(door: Door, resources: Iterable[Resource], scope: str) -> Iter
             yield Result(*known, "removed")
 
 
-def _publish(door: Door, resource: Resource, scope: str, adopt: bool) -> Result:
-    document, uid = document_of(resource), uid_of(scope, resource.kind, resource.metadata.name)
+def queues_of(resources: Iterable[Resource]) -> dict[str, str]:
+    """By the name of a policy: its queue."""
+    return {item.metadata.name: item.queue for item in resources if isinstance(item, QueuePolicy)}
+
+
+def _document(resource: Resource, queues: Mapping[str, str]) -> Document:
+    if isinstance(resource, PeriodicTask) and resource.spec.queue_policy_ref:
+        return task_document(resource, queues.get(resource.spec.queue_policy_ref.name))
+    return document_of(resource)
+
+
+def _publish(door: Door, resource: Resource, document: Document, scope: str, adopt: bool) -> Result:
+    uid = uid_of(scope, resource.kind, resource.metadata.name)
     kind, name = document.kind, document.name
     for _ in range(TRIES):
         owners = door.inspect().owners

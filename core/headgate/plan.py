@@ -12,10 +12,12 @@ from headgate.model.budget import Budget
 from headgate.model.documents import BudgetDocument, BudgetShare, QueueDocument, RateDocument
 from headgate.model.http_policy import HTTPPolicy
 from headgate.model.parse import Resource
+from headgate.model.periodic_task import PeriodicTask
 from headgate.model.queue_policy import QueuePolicy
 from headgate.names import full_name
 from headgate.status.capacity import capacity
 from headgate.surface_plan import SurfacePlan, as_lines, members_of, surface_plans
+from headgate.task_plan import TaskPlan, as_task_lines, task_plans
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class Plan:
     before: Before | None
     problems: tuple[str, ...]
     surfaces: tuple[SurfacePlan, ...] = ()
+    tasks: tuple[TaskPlan, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The same in plain values."""
@@ -105,6 +108,8 @@ def plan(resources: Iterable[Resource], *, before: int | None = None, now_ms: in
     problems += [sentence for item in counted for sentence in _unmet(item, budgets)]
     http = [item for item in resources if isinstance(item, HTTPPolicy)]
     surfaces, more = surface_plans(http, budgets)
+    policies = {full_name(p.metadata.namespace, p.metadata.name): p for p in resources if isinstance(p, QueuePolicy)}
+    tasks, unmet = task_plans((item for item in resources if isinstance(item, PeriodicTask)), policies)
     documents = {name: budget_document(budget) for name, budget in budgets.items()}
     return Plan(
         queues=tuple(_queue_plan(item, documents, now_ms) for item in counted),
@@ -113,9 +118,10 @@ def plan(resources: Iterable[Resource], *, before: int | None = None, now_ms: in
             for budget in documents.values()
         ),
         surfaces=tuple(surfaces),
+        tasks=tuple(tasks),
         total=most_at_once(counted, documents, now_ms),
         before=None if before is None else Before(sum(item.replicas for item in counted), before),
-        problems=(*problems, *more),
+        problems=(*problems, *more, *unmet),
     )
 
 
@@ -234,7 +240,7 @@ def headline(found: Plan) -> str:
 
 
 def as_text(found: Plan) -> str:
-    """The headline, a table of queues, the limits of surfaces, a table of budgets, the problems."""
+    """The headline, a table of queues, the limits of surfaces, the tasks, a table of budgets, the problems."""
     queues = [
         (q.policy, q.queue, f"{q.workers} x {q.per_worker} = {q.slots}", str(q.bound), q.bound_by, _stop(q))
         for q in found.queues
@@ -247,6 +253,7 @@ def as_text(found: Plan) -> str:
         [headline(found)],
         _table(("POLICY", "QUEUE", "WORKERS x SLOTS", "BOUND", "BY", "STOP"), queues),
         as_lines(found.surfaces),
+        as_task_lines(found.tasks),
         _table(("BUDGET", "CONCURRENCY", "RATE", "DEMAND", "MEMBERS"), budgets),
         [f"problem: {sentence}" for sentence in found.problems],
     ]

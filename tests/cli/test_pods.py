@@ -375,7 +375,10 @@ SIDECAR = {"containers": [{"name": "worker", "command": ["true"]}, {"name": "pro
         (pod(command=["true"], lifecycle={}), "worker.lifecycle is not supported"),
         (pod(command=["true"], livenessProbe={"exec": {}}), "worker.livenessProbe.exec is not supported"),
         (pod(command=["true"], volumes=[{"name": "disk", "hostPath": {}}]), "volume disk.hostPath is not supported"),
-        (pod(command=["true"], spec={"restartPolicy": "Never"}), r"spec.restartPolicy \(Never\) is not supported"),
+        (
+            pod(command=["true"], spec={"restartPolicy": "OnFailure"}),
+            r"spec.restartPolicy \(OnFailure\) is not supported",
+        ),
         (pod(), "worker.command is missing"),
         (pod(command=["true"], env=[{"name": "CPU", "valueFrom": {"resourceFieldRef": {}}}]), r"worker.env\[CPU\]"),
     ],

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headgate.control.controller import Controller
-from headgate.control.ports import QUEUE_POLICY, SUBJECTS, Kind, Manifest, Store
+from headgate.control.ports import CRON_JOB, JOB, PERIODIC_TASK, QUEUE_POLICY, SUBJECTS, Kind, Manifest, Store
 from headgate.control.stores import EVERY_NAMESPACE, Site, StoreEntry, WorkerDefaults
-from headgate.names import POLICY_LABEL
+from headgate.names import POLICY_LABEL, TASK_LABEL
 from headgate_cli.clock import SystemClock
 from headgate_cli.local.container_run import Machine
 from headgate_cli.local.controllers import DeploymentController
+from headgate_cli.local.cron_jobs import CronJobController
+from headgate_cli.local.jobs import JobController
 from headgate_cli.local.memory_cluster import EventType, MemoryCluster
 from headgate_cli.local.memory_pods import SECRET, MemoryPods
 from headgate_cli.local.pods import Kubelet
@@ -44,7 +46,11 @@ class Fleet:
         clock = SystemClock()
         self._place = place
         self.cluster = MemoryCluster(clock)
-        self._deployments = DeploymentController(self.cluster, clock)
+        self._controllers = (
+            DeploymentController(self.cluster, clock),
+            CronJobController(self.cluster, clock),
+            JobController(self.cluster, clock),
+        )
         machine = Machine(place.folder, place.app, place.environ, clock, say)
         self._kubelet = Kubelet(MemoryPods(self.cluster), machine)
         self._controller = Controller(self.cluster, {STORE_NAME: store}, _site(place), clock)
@@ -67,7 +73,8 @@ class Fleet:
         """Until cancelled: then nothing is decided or started any more, and Pods run on."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._controller.run())
-            tasks.create_task(self._deployments.run())
+            for controller in self._controllers:
+                tasks.create_task(controller.run())
             tasks.create_task(self._kubelet.run())
 
     def end(self, grace: float | None = None) -> None:
@@ -90,6 +97,8 @@ class Fleet:
             self._controller.changed(kind, metadata["namespace"], metadata["name"])
         elif owner and metadata.get("ownerReferences"):
             self._controller.changed(QUEUE_POLICY, metadata["namespace"], owner)
+        elif kind in (CRON_JOB, JOB) and TASK_LABEL in metadata.get("labels", {}):
+            self._controller.changed(PERIODIC_TASK, metadata["namespace"], metadata["labels"][TASK_LABEL])
 
 
 def _site(place: Place) -> Site:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from headgate import plan as arithmetic
 from headgate.control.ports import Store
 from headgate.surface_plan import as_lines
+from headgate.task_plan import as_task_lines
 from headgate_cli.clock import SystemClock
 from headgate_cli.local.console import Console
 from headgate_cli.local.files import Reading
@@ -30,7 +31,7 @@ class Outlook:
             self._headline = arithmetic.headline(found)
             self._console.note(self._headline)
         self._surfaces = sorted(plan.surface for plan in found.surfaces)
-        limits = as_lines(found.surfaces)
+        limits = [*as_lines(found.surfaces), *as_task_lines(found.tasks)]
         for line in limits:
             if line not in self._limits:
                 self._console.note(line)

@@ -106,7 +106,7 @@ class PodRun:
         while not self.ending:
             began = asyncio.get_running_loop().time()
             ended = await self._run_once(launch)
-            if self.ending:
+            if self.ending or self.pod["spec"].get("restartPolicy") == "Never":
                 break
             if asyncio.get_running_loop().time() - began >= GOOD_RUN_SECONDS:
                 backoff = 0.0
@@ -118,6 +118,7 @@ class PodRun:
             backoff = min(max(backoff * 2, self._machine.first_backoff), self._machine.longest_backoff)
             self._state.restarts += 1
         self._state.ended, self._state.waiting = self._state.last, None
+        self._changed.set()
 
     async def _run_once(self, launch: Launch) -> Ended:
         started_at = self._machine.clock.now()

@@ -43,8 +43,8 @@ def check(pod: Manifest) -> None:
     """Raise InvalidInput that names the first field which would not be carried out."""
     spec = pod["spec"]
     _only(spec, POD | POD_NOT_APPLIED, "spec")
-    if spec.get("restartPolicy", "Always") != "Always":
-        raise _refused("spec.restartPolicy", spec["restartPolicy"], "only Always")
+    if spec.get("restartPolicy", "Always") not in ("Always", "Never"):
+        raise _refused("spec.restartPolicy", spec["restartPolicy"], "only Always and Never")
     sidecars = [container["name"] for container in spec["containers"] if container["name"] != "worker"]
     if sidecars or len(spec["containers"]) != 1:
         raise _refused("spec.containers", ", ".join(sidecars), "exactly one container, worker, and no sidecar")
