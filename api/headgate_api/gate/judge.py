@@ -15,7 +15,7 @@ from headgate_api.gate.headers import Header, retry_after
 from headgate_api.gate.matching import routed
 from headgate_api.gate.metrics import COUNTS, Result, Source
 from headgate_api.gate.problems import Refusal, quota_exceeded, reduced_capacity
-from headgate_api.gate.refusal_log import RefusalLog
+from headgate_api.gate.refusal_log import AGAIN_SECONDS, RefusalLog
 from headgate_api.gate.ruleset import Facts, RuleSet, Who, flat, user_of
 from headgate_api.gate.snapshot import Snapshot
 from headgate_api.gate.surface import Surface
@@ -48,6 +48,7 @@ class Judge:
         self._surface, self._user = surface, user
         self._log = RefusalLog()
         self._warned = False
+        self._told_until = 0.0
 
     async def rule(self, snapshot: Snapshot, scope: Scope, facts: Facts, last: bool = False) -> Ruling | None:
         """None: no rule applies. `last`: the policy was read again for this request."""
@@ -72,8 +73,8 @@ class Judge:
                 reply = await door.ask(question, request)
             except ReplyError as fault:
                 reply = await door.ask_again(question, request, fault)
-        except HeadgateError:
-            return self._fallback(snapshot, rules, question)
+        except HeadgateError as fault:
+            return self._fallback(snapshot, rules, question, str(fault))
         if reply[3] == _ALLOWED:
             ruling = Ruling(snapshot, rules, question, "store")
             door.note(reply)
@@ -153,18 +154,22 @@ class Judge:
         answer = self._surface.door.answer(reply)
         if isinstance(answer, StaleRules):
             if last or not await self._surface.reload():
-                return self._fallback(snapshot, rules, question)
+                return self._fallback(snapshot, rules, question, "the policy could not be read")
             fresh = self._surface.snapshot
             return None if fresh is None else await self.rule(fresh, scope, facts, last=True)
         assert isinstance(answer, Denied)  # noqa: S101
         if answer.gate == HttpGate.QUARANTINE:
-            return self._fallback(snapshot, rules, question)
+            return self._fallback(snapshot, rules, question, "the store lost its memory and hears what runs")
         snapshot.denials.keep(question.rules, answer, time.monotonic(), refundable=rules.refundable)
         return self._denied(Ruling(snapshot, rules, question, "store"), answer)
 
-    def _fallback(self, snapshot: Snapshot, rules: RuleSet, question: Question) -> Ruling:
+    def _fallback(self, snapshot: Snapshot, rules: RuleSet, question: Question, why: str) -> Ruling:
         """The store is away, full or has lost its memory."""
         mode = snapshot.document.on_store_failure
+        now = time.monotonic()
+        if now >= self._told_until:
+            self._told_until = now + AGAIN_SECONDS
+            logger.warning("Decided without the store surface=%s onStoreFailure=%s: %s", rules.surface, mode, why)
         if mode == "Local":
             return self._local(snapshot, rules, question)
         ruling = Ruling(snapshot, rules, question, "open")

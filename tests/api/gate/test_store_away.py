@@ -78,7 +78,9 @@ async def test_a_frozen_store_costs_one_deadline_and_local_limits_hold(store: St
 
 
 @pytest.mark.parametrize(("mode", "status"), [("Deny", 503), ("Allow", 200), ("Local", 200)])
-async def test_a_dead_store_as_declared_and_its_return(store: StoreServer, mode: str, status: int) -> None:
+async def test_a_dead_store_as_declared_and_its_return(
+    store: StoreServer, mode: str, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
     Publisher(store.url)(policy(rule("general", 100), on_store_failure=mode))
     async with gated(store.url) as app:
         assert (await call(app, path="/items/1")).status == 200
@@ -90,6 +92,9 @@ async def test_a_dead_store_as_declared_and_its_return(store: StoreServer, mode:
             assert b"temporary-reduced-capacity" in answer.body
             assert COUNTS.decisions["api", "general", "unavailable", "open"].value == 1
         assert (await call(app, path="/items/1")).status == status
+        told = [record.getMessage() for record in caplog.records if "without the store" in record.getMessage()]
+        assert len(told) == 1
+        assert told[0].startswith(f"Decided without the store surface=api onStoreFailure={mode}: ")
         store.start()
         Publisher(store.url)(policy(rule("general", 1)))
         await until(lambda: app._surface.door.fault is None, 12)
