@@ -30,7 +30,7 @@ def strictly_read(where: Path, scope: str) -> list[Resource]:
         raise BadFiles(reading.mistakes)
     resources = resources_of(reading)
     if not resources:
-        raise InvalidInput(f"{where}: no QueuePolicy, HTTPPolicy or Budget in its YAML files")
+        raise InvalidInput(f"{where}: no QueuePolicy, HTTPPolicy, PeriodicTask or Budget in its YAML files")
     return resources
 
 

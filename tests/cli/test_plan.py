@@ -80,7 +80,10 @@ def test_mistakes_are_bad_input_with_their_place(headgate: Headgate, policies: P
 def test_no_folder_and_no_policy_are_bad_input(headgate: Headgate, tmp_path: Path) -> None:
     assert headgate("plan", str(tmp_path / "none")).code == 2
     ran = headgate("plan", str(tmp_path))
-    assert (ran.code, ran.err) == (2, f"{tmp_path}: no QueuePolicy, HTTPPolicy or Budget in its YAML files\n")
+    assert (ran.code, ran.err) == (
+        2,
+        f"{tmp_path}: no QueuePolicy, HTTPPolicy, PeriodicTask or Budget in its YAML files\n",
+    )
 
 
 def test_help_lists_what_works_and_names_the_exit_codes(headgate: Headgate) -> None:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from watchfiles import awatch
 
-from headgate.control.ports import BUDGET, HTTP_POLICY, QUEUE_POLICY, Kind
+from headgate.control.ports import BUDGET, HTTP_POLICY, PERIODIC_TASK, QUEUE_POLICY, Kind
 from headgate.errors import HeadgateError
 from headgate_cli.local.files import ObjectKey, PolicyFiles, Reading
 from headgate_cli.local.memory_cluster import MemoryCluster
 from headgate_cli.local.memory_pods import CONFIG_MAP, SECRET
 
-ORDER = (SECRET, CONFIG_MAP, BUDGET, HTTP_POLICY, QUEUE_POLICY)
+ORDER = (SECRET, CONFIG_MAP, BUDGET, HTTP_POLICY, QUEUE_POLICY, PERIODIC_TASK)
 """What others name comes first."""
 
 

@@ -48,7 +48,7 @@ async def run(wishes: Wishes, console: Console) -> int:
     files, outlook = PolicyFiles(wishes.policies, wishes.scope), Outlook(wishes.before, console)
     reading = files.read()
     if not reading.mistakes and not resources_of(reading):
-        raise InvalidInput(f"{wishes.policies}: no QueuePolicy, HTTPPolicy or Budget in its YAML files")
+        raise InvalidInput(f"{wishes.policies}: no QueuePolicy, HTTPPolicy, PeriodicTask or Budget in its YAML files")
     outlook.look(reading)
     async with AsyncExitStack() as stack:
         store, url = await _store(wishes, console, stack)
