@@ -59,6 +59,7 @@ class Fleet:
         self.client: redis.Redis = redis.Redis.from_url(url)
         self.door = Door(url)
         self.pods: list[Pod] = []
+        self.surfaces: list[str] = []
         self._lock = threading.Lock()
 
     def close(self) -> None:
@@ -142,6 +143,12 @@ class Fleet:
             let_in += isinstance(self.door.admit(admit), Allowed)
         return let_in
 
+    def serve(self, surface: str) -> None:
+        """One API process says that it is there, at the newest revision."""
+        with self._lock:
+            found = self.door.read_http(surface)
+            self.door.renew_requests(RequestsBeat("api-1", "api-1", {surface: found[0] if found else 0}, ()))
+
     @contextlib.contextmanager
     def alive(self, every: float = 3.0) -> Iterator[Fleet]:
         """Renews all pods in the background, so that leases do not lapse."""
@@ -149,6 +156,8 @@ class Fleet:
 
         def go_on() -> None:
             while not over.wait(every):
+                for surface in self.surfaces:
+                    self.serve(surface)
                 for pod in self.pods:
                     with contextlib.suppress(redis.RedisError, OSError, RuntimeError):
                         self.renew(pod)
@@ -218,8 +227,8 @@ def front(fleet: Fleet) -> None:
         ),
     )
     fleet.declare(HttpDocument(surface="taskforce-api", rules=rules))
-    found = fleet.door.read_http("taskforce-api")
-    fleet.door.renew_requests(RequestsBeat("api-1", "api-1", {"taskforce-api": found[0] if found else 0}, ()))
+    fleet.surfaces.append("taskforce-api")
+    fleet.serve("taskforce-api")
     for rule, caller, count in ((0, "a", 132), (0, "b", 60), (0, "c", 34), (1, "a", 31), (2, "d", 9), (3, "e", 4)):
         fleet.requests("taskforce-api", rule, caller * 32, count)
     for name, schedule in TASKS:

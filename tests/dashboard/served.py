@@ -35,7 +35,7 @@ def tokens_file(folder: Path, tokens: dict[str, str] | None = None) -> Path:
 @contextlib.contextmanager
 def serving(store_url: str, folder: Path, port: int = 0) -> Iterator[str]:
     """The address of a running API."""
-    settings = Settings(store_url, tokens_file(folder), port=port or free_port(), surface="")
+    settings = Settings(store_url, tokens_file(folder), port=port or free_port())
     app = create_app(settings)
     config = uvicorn.Config(app, host="127.0.0.1", port=settings.port, log_config=None, timeout_graceful_shutdown=5)
     server = uvicorn.Server(config)

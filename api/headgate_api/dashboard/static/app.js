@@ -57,7 +57,10 @@ async function start() {
 }
 
 listen(ui);
-addEventListener("hashchange", () => route(ui));
+addEventListener("hashchange", () => {
+  route(ui);
+  tick(frozen());
+});
 setInterval(() => {
   if (document.hidden || !live.updates) return;
   notices();

@@ -59,3 +59,16 @@ function take({ meta, parts }, whole, changed) {
 }
 
 export const rows = (part) => live.parts[part];
+
+// Busy slots of each worker as its jobs say; what a worker says of itself is up to five seconds old.
+let busy = new Map(), countedAt = -1;
+export function busySlots() {
+  if (countedAt === live.updates) return busy;
+  countedAt = live.updates;
+  busy = new Map();
+  for (const [, , , , slot] of rows("jobs").values()) {
+    const instance = slot.slice(0, slot.lastIndexOf("."));
+    if (rows("workers").has(instance)) busy.set(instance, (busy.get(instance) ?? 0) + 1);
+  }
+  return busy;
+}

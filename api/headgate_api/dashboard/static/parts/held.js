@@ -44,8 +44,8 @@ export function stateOf(row, { by, until }) {
 
 function row() {
   const meter = gauge(), title = h("span", { class: "held-name" }), use = h("span", { class: "usage" });
-  const until = h("span", { class: "until" }), what = h("p", { class: "holds" }), who = h("p", { class: "holders" });
-  const node = h("li", { class: "held-row" }, h("div", { class: "held-top" }, title, meter.node, use, until), what, who);
+  const until = h("span", { class: "until" }), what = h("span", { class: "holds" }), who = h("p", { class: "holders" });
+  const node = h("li", { class: "held-row" }, h("div", { class: "held-top" }, title, meter.node, use, what, until), who);
   return {
     node,
     update({ gate, at, now }) {
@@ -57,15 +57,17 @@ function row() {
       text(use, gate.state ? usage(gate.state) : "");
       until.dataset.before = "opens in ";
       moment(until, open ? null : gate.until);
-      if (open || !gate.until) text(until, open ? "open again" : plain(gate.cure ?? ""));
-      holdsBack(what, gate.queues);
+      if (open || !gate.until) text(until, open ? "open again" : plain(SOON[gate.by] ?? gate.cure ?? ""));
+      holdsBack(what, gate.queues, gate.by.startsWith("budget/"));
       text(who, gate.holders ? `in it: ${Object.entries(gate.holders).map(([queue, count]) => `${plain(queue) || "promised"} ${number(count)}`).join(", ")}` : "");
     },
   };
 }
 
-function holdsBack(node, queues) {
-  fill(node, JSON.stringify(queues), () => ["holds back ", ...queues.slice(0, 6).flatMap(([queue, count], index) => [index ? ", " : "", h("b", {}, number(count)), " of ", link(queue)]), queues.length > 6 ? ` and ${queues.length - 6} more` : ""]);
+const SOON = { __proto__: null, "concurrency.total": "until one ends" };
+
+function holdsBack(node, queues, shared) {
+  fill(node, JSON.stringify(queues), () => !shared ? ["holds back ", h("b", {}, number(queues[0][1]))] : ["holds back ", ...queues.slice(0, 6).flatMap(([queue, count], index) => [index ? ", " : "", h("b", {}, number(count)), " of ", link(queue)]), queues.length > 6 ? ` and ${queues.length - 6} more` : ""]);
 }
 
 const link = (queue) => h("a", { href: `#/queue/${encodeURIComponent(queue)}` }, name(queue));

@@ -1,7 +1,7 @@
 // The headline: at most N at once, what runs and waits, and the last minutes as a line.
 
 import { h, svg, text } from "../dom.js";
-import { live, rows } from "../feed.js";
+import { busySlots, live, rows } from "../feed.js";
 import { counted, number } from "../words.js";
 
 const KEPT = 240, WIDE = 480, HIGH = 88;
@@ -54,10 +54,8 @@ export function totals() {
     for (const key of ["running", "queued", "due", "dead"]) sum[key] += queue[key] ?? 0;
     if (queue.held) sum.held += 1;
   }
-  for (const worker of rows("workers").values()) {
-    sum.busy += worker.busy ?? 0;
-    sum.slots += worker.slots ?? 0;
-  }
+  for (const worker of rows("workers").values()) sum.slots += worker.slots ?? 0;
+  for (const count of busySlots().values()) sum.busy += count;
   return sum;
 }
 

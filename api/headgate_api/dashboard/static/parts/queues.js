@@ -1,7 +1,7 @@
 // The table of queues: what runs, waits, is due and dead, and which gate holds it until when.
 
 import { attribute, fill, h, keyed, moment, name, plain, text } from "../dom.js";
-import { rows } from "../feed.js";
+import { busySlots, rows } from "../feed.js";
 import { gauge } from "../gauge.js";
 import { counted, gateLabel, number } from "../words.js";
 
@@ -37,9 +37,9 @@ export function queues(root, ui) {
 
 function podsByQueue() {
   const found = new Map();
-  for (const worker of rows("workers").values()) {
+  for (const [instance, worker] of rows("workers")) {
     const sum = found.get(worker.queue) ?? { pods: 0, slots: 0, busy: 0 };
-    found.set(worker.queue, { pods: sum.pods + 1, slots: sum.slots + (worker.slots ?? 0), busy: sum.busy + (worker.busy ?? 0) });
+    found.set(worker.queue, { pods: sum.pods + 1, slots: sum.slots + (worker.slots ?? 0), busy: sum.busy + (busySlots().get(instance) ?? 0) });
   }
   return found;
 }

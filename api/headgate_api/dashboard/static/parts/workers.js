@@ -1,7 +1,7 @@
 // Every pod with its slots as squares: hollow is idle, filled is busy, deeper is longer, red is silent.
 
 import { fill, h, keyed, name, plain, text } from "../dom.js";
-import { rows } from "../feed.js";
+import { busySlots, rows } from "../feed.js";
 import { coarse, counted, number, storeNow } from "../words.js";
 
 const AGES = [10_000, 60_000, 600_000];
@@ -27,7 +27,7 @@ function group(queue) {
   return {
     node: h("div", { class: "pod-group" }, h("h3", {}, h("a", { href: `#/queue/${encodeURIComponent(queue)}`, data: { row: "" } }, name(queue)), count), list),
     update({ pods, jobs }) {
-      const busy = pods.reduce((sum, [, worker]) => sum + (worker.busy ?? 0), 0), slots = pods.reduce((sum, [, worker]) => sum + (worker.slots ?? 0), 0);
+      const busy = pods.reduce((sum, [instance]) => sum + (busySlots().get(instance) ?? 0), 0), slots = pods.reduce((sum, [, worker]) => sum + (worker.slots ?? 0), 0);
       text(count, `${number(busy)} / ${number(slots)}`);
       keyed(list, pods.map(([instance, worker]) => [instance, { worker, jobs }]), pod);
     },
@@ -44,7 +44,7 @@ function pod(instance) {
       if (squares.length !== slots) node.replaceChildren(...(squares = Array.from({ length: slots }, () => h("i", { class: "slot" }))));
       squares.forEach((square, index) => paint(square, jobs.get(`${instance}.${index}`)));
       node.classList.toggle("behind", behind);
-      const said = `${plain(worker.pod)}: ${number(worker.busy)} of ${counted(slots, "slot")} busy${behind ? ", not at the newest revision yet" : ""}`;
+      const said = `${plain(worker.pod)}: ${number(busySlots().get(instance))} of ${counted(slots, "slot")} busy${behind ? ", not at the newest revision yet" : ""}`;
       if (node.title !== said) {
         node.title = said;
         node.setAttribute("aria-label", said);
