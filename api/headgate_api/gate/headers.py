@@ -44,11 +44,11 @@ class LimitHeaders:
             b"%b;q=%d;w=%d" % (quoted(rule.name), rate.limit, max(1, seconds(rate.period_ms)))
             for _, rule, rate in rated
         )
-        self._policy: Header = (b"ratelimit-policy", b", ".join(policies))
-        self._template = b", ".join(quoted(rule.name).replace(b"%", b"%%") + b";r=%d;t=%d" for _, rule, _ in rated)
+        self.policy: Header = (b"ratelimit-policy", b", ".join(policies))
+        self.template = b", ".join(quoted(rule.name).replace(b"%", b"%%") + b";r=%d;t=%d" for _, rule, _ in rated)
 
     def of(self, numbers: tuple[int, ...]) -> tuple[Header, ...]:
         """`numbers`: for each of `indexes` what remains and the seconds until it is whole again, one after another."""
         if not self.indexes:
             return ()
-        return (b"ratelimit", self._template % numbers), self._policy
+        return (b"ratelimit", self.template % numbers), self.policy

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 from headgate.errors import HeadgateError
@@ -83,7 +83,10 @@ class Judge:
                 assert isinstance(answer, Allowed)  # noqa: S101
                 self._surface.places.update(answer.places)
                 ruling.allowed = answer
-            return self._allowed(ruling, reply[5], reply[7])
+            if reply[7]:
+                self._shadowed(ruling, reply[7])
+            ruling.headers = rules.passed(reply[5], "store")
+            return ruling
         return await self._refused(snapshot, rules, question, reply, (scope, facts, last))
 
     def settle(self, ruling: Ruling, *, failed: bool) -> None:
@@ -105,22 +108,23 @@ class Judge:
         method = scope.get("method", "GET")  # a websocket's handshake is a GET
         matcher = snapshot.matcher
         host = facts.get(b"host", b"").decode("latin-1") if matcher.by_host else ""
-        path = scope["path"]
-        indexes = matcher.rules(method, path, host)
-        if scope.get("root_path"):
-            indexes = tuple(sorted({*indexes, *matcher.rules(method, routed(scope), host)}))
-        if method == "OPTIONS" and b"origin" in facts and b"access-control-request-method" in facts:
-            indexes = matcher.names_options(indexes)
-        return snapshot.rule_set(indexes) if indexes else None
+        preflight = method == "OPTIONS" and b"origin" in facts and b"access-control-request-method" in facts
+        if not preflight and not scope.get("root_path"):
+            key = (method, scope["path"], host)
+            routes = snapshot.routes
+            return routes[key] if key in routes else snapshot.route(key)
+        paths = {scope["path"], routed(scope)}
+        indexes = tuple(sorted({index for path in paths for index in matcher.rules(method, path, host)}))
+        return snapshot.rule_set(matcher.names_options(indexes) if preflight else indexes)
 
-    def _question(self, snapshot: Snapshot, rules: RuleSet, scope: Scope, facts: Facts, user: str | None) -> Question:
-        peer = scope.get("client")
+    @staticmethod
+    def _question(snapshot: Snapshot, rules: RuleSet, scope: Scope, facts: Facts, user: str | None) -> Question:
+        host, port = scope.get("client") or _NOBODY
         forwarded = facts.get(b"x-forwarded-for", b"")
-        host, port = peer or _NOBODY
         # A port 0 is what uvicorn writes beside an address it took from the header.
         rewritten = port == 0 and forwarded != b""
         who: Who = (host, forwarded, rewritten, user, *[facts.get(name, b"") for name in rules.header_names])
-        return rules.question(who, snapshot.addresses, snapshot.identities)
+        return rules.questions.get(who) or rules.question(who, snapshot.addresses, snapshot.identities)
 
     def _named(self, scope: Scope) -> str | Awaitable[str | None] | None:
         """A callable that fails names nobody: the request is then counted by its address, not let through."""
@@ -188,15 +192,14 @@ class Judge:
         if isinstance(answer, Denied):
             return self._denied(ruling, answer)
         ruling.allowed = answer
-        return self._allowed(ruling, flat(answer.states), answer.shadowed)
-
-    def _allowed(self, ruling: Ruling, states: list[int], shadowed: list[int] | tuple[int, ...]) -> Ruling:
-        rules = ruling.rules
-        rules.count_allowed(ruling.source)
-        for index in shadowed:
-            rules.count(index, Result.SHADOWED, ruling.source)
-        ruling.headers = rules.allowed_headers(states)
+        self._shadowed(ruling, answer.shadowed)
+        ruling.headers = rules.passed(flat(answer.states), "local")
         return ruling
+
+    @staticmethod
+    def _shadowed(ruling: Ruling, indexes: Iterable[int]) -> None:
+        for index in indexes:
+            ruling.rules.count(index, Result.SHADOWED, ruling.source)
 
     def _denied(self, ruling: Ruling, answer: Denied, elapsed_ms: int = 0) -> Ruling:
         rules = ruling.rules

@@ -13,8 +13,6 @@ from urllib.parse import unquote, unquote_to_bytes
 
 from headgate.model.documents import HttpDocument, HttpRule, PathMatch
 
-CACHED = 4_096
-_LONG = 256
 _PARAMETER = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*(:path|:[A-Za-z_]\w*)?\}")
 _HOST = re.compile(r"(\[[0-9a-fA-F:.%\w]+\]|[^:\[\]/@\s]+)(?::\d{0,5})?")
 
@@ -28,19 +26,10 @@ class Matcher:
     def __init__(self, document: HttpDocument) -> None:
         self._rules = tuple(_Rule(rule) for rule in document.rules)
         self.by_host = any(rule.match.hosts for rule in document.rules)
-        self._known: dict[tuple[str, str, str], Rules] = {}
 
     def rules(self, method: str, path: str, host: str = "") -> Rules:
         """`path` as `routed` gives it. `host` as the Host header has it; only looked at when a rule names hosts."""
-        key = (method, path, host)
-        found = self._known.get(key)
-        if found is None:
-            found = self._find(_method(method), (path,), host, folded=False)
-            if len(path) <= _LONG and len(host) <= _LONG:
-                if len(self._known) >= CACHED:
-                    self._known.clear()
-                self._known[key] = found
-        return found
+        return self._find(_method(method), (path,), host, folded=False)
 
     def union(self, method: str, paths: Iterable[str], host: str = "") -> Rules:
         """The rules of all of them, upper and lower case alike: for `candidates`."""

@@ -43,7 +43,7 @@ class RuleSet:
         self.settles = self.refundable or any(rule.in_flight or rule.budgets for rule in rules)
         self._rated = tuple(self._near(position, index) for position, index in enumerate(indexes) if self._says(index))
         self._allowed: dict[str, tuple[Count, ...]] = {}
-        self._questions: dict[Who, Question] = {}
+        self.questions: dict[Who, Question] = {}
 
     def _says(self, index: int) -> bool:
         return index in self.limits.indexes
@@ -56,7 +56,7 @@ class RuleSet:
 
     def question(self, who: Who, addresses: Addresses, identities: Identities) -> Question:
         """Each rule with the identity it counts; a rule by user or header falls back to the address."""
-        found = self._questions.get(who)
+        found = self.questions.get(who)
         if found is None:
             peer, forwarded, rewritten, user, *headers = who
             values = dict(zip(self.header_names, headers, strict=True))
@@ -64,22 +64,27 @@ class RuleSet:
             asked = tuple((index, _of(rule, identities, user, values) or client) for index, rule in self.rules.items())
             found = Question(self.surface, self.revision, asked)
             if sum(len(value) for value in (forwarded, user or "", *headers)) <= _LONG:
-                if len(self._questions) >= CACHED:
-                    self._questions.clear()
-                self._questions[who] = found
+                if len(self.questions) >= CACHED:
+                    self.questions.clear()
+                self.questions[who] = found
         return found
 
     # ---- what the answer says ----
 
-    def allowed_headers(self, states: Sequence[int]) -> tuple[Header, ...]:
-        """`states` flat, as the store answers: index, limit, remaining, reset (ms) of each rule in their order."""
+    def passed(self, states: Sequence[int], source: Source) -> tuple[Header, ...]:
+        """Counts an admission; its headers. `states` flat, as the store answers: index, limit, remaining, reset (ms)
+        of each rule in their order."""
+        for count in self._allowed.get(source) or self._counts(source):
+            count.value += 1
+        if not self._rated:
+            return ()
         numbers: list[int] = []
         for at, floor, near in self._rated:
             remaining = states[at]
             numbers += (remaining, (states[at + 1] + 999) // 1000)
             if remaining < floor:
                 near.value += 1
-        return self.limits.of(tuple(numbers))
+        return (b"ratelimit", self.limits.template % tuple(numbers)), self.limits.policy
 
     def denied_headers(self, answer: Denied, elapsed_ms: int, retry_ms: int) -> tuple[Header, ...]:
         """As it stood, `elapsed_ms` later; the rule that refused opens after `retry_ms`."""
@@ -93,11 +98,13 @@ class RuleSet:
     # ---- what is counted ----
 
     def count_allowed(self, source: Source) -> None:
-        counts = self._allowed.get(source)
-        if counts is None:
-            counts = self._allowed[source] = tuple(self._count(index, Result.ALLOWED, source) for index in self.indexes)
-        for count in counts:
+        for count in self._counts(source):
             count.value += 1
+
+    def _counts(self, source: Source) -> tuple[Count, ...]:
+        if source not in self._allowed:
+            self._allowed[source] = tuple(self._count(index, Result.ALLOWED, source) for index in self.indexes)
+        return self._allowed[source]
 
     def count(self, index: int, result: Result, source: Source) -> None:
         self._count(index, result, source).value += 1

@@ -12,6 +12,8 @@ from headgate_api.gate.local import LocalLimits
 from headgate_api.gate.matching import Matcher
 from headgate_api.gate.ruleset import RuleSet
 
+CACHED = 4_096
+_LONG = 256
 _WANTED = frozenset(
     (
         b"x-forwarded-for", b"host", b"origin", b"content-length", b"transfer-encoding",
@@ -32,6 +34,7 @@ class Snapshot:
         self.local = local or LocalLimits(document)
         headers = (rule.header for rule in document.rules if rule.header)
         self._wanted = _WANTED | {header.lower().encode("ascii", "replace") for header in headers}
+        self.routes: dict[tuple[str, str, str], RuleSet | None] = {}
         self._rule_sets: dict[tuple[int, ...], RuleSet] = {}
 
     def facts(self, headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
@@ -43,8 +46,20 @@ class Snapshot:
                 found[name] = found[name] + b"," + value if name in found else value
         return found
 
-    def rule_set(self, indexes: tuple[int, ...]) -> RuleSet:
-        """Bounded by the combinations that paths and methods of the policy can make."""
+    def route(self, key: tuple[str, str, str]) -> RuleSet | None:
+        """What applies to method, path and host; kept in `routes`, which may be asked first."""
+        method, path, host = key
+        found = self.rule_set(self.matcher.rules(method, path, host))
+        if len(path) <= _LONG and len(host) <= _LONG:
+            if len(self.routes) >= CACHED:
+                self.routes.clear()
+            self.routes[key] = found
+        return found
+
+    def rule_set(self, indexes: tuple[int, ...]) -> RuleSet | None:
+        """None: no rule. Bounded by the combinations that paths and methods of the policy can make."""
+        if not indexes:
+            return None
         found = self._rule_sets.get(indexes)
         if found is None:
             found = self._rule_sets[indexes] = RuleSet(self.document, self.revision, indexes)
