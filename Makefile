@@ -49,6 +49,7 @@ bench: $(BENCH_STAMP) ## Figures beside RQ, Huey, taskiq and BullMQ, with validi
 	$(PY) -m bench.keyed
 	$(PY) -m bench.http_memory
 	$(PY) -m bench.operator
+	$(PY) -m bench.http
 
 generate: setup ## Write what is generated: CRDs, reference, runbook
 	$(PY) -m headgate.model.schema deploy/crds
