@@ -161,7 +161,7 @@ def world(installed: ControlPlane, namespace: str, valkey_url: str) -> Iterator[
     """Its policies are gone before the next test: they would be older claims on the same queues."""
     made = World(installed, namespace, valkey_url)
     yield made
-    made.kubectl("delete", "queuepolicy,httppolicy,budget", "--all")
+    made.kubectl("delete", "queuepolicy,httppolicy,budget,periodictask", "--all")
 
 
 @pytest.fixture

@@ -137,5 +137,11 @@ def http_policy(name: str, *rules: dict[str, Any], **spec: Any) -> str:
     return manifest("HTTPPolicy", name, {"rules": list(rules), **spec})
 
 
+def periodic_task(name: str, **spec: Any) -> str:
+    """Of every minute, with a template of its own."""
+    template = {"spec": {"containers": [{"name": "worker", "image": "registry.example/app:1"}]}}
+    return manifest("PeriodicTask", name, {"schedule": "* * * * *", "function": "a.b", "template": template, **spec})
+
+
 def manifest(kind: str, name: str, spec: dict[str, Any]) -> str:
     return json.dumps({"apiVersion": "headgate.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec})

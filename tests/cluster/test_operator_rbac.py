@@ -18,11 +18,14 @@ from headgate.model.documents import QueueDocument
 from .api_proxy import ApiProxy, Request
 from .control_plane import ControlPlane, ControlPlaneError
 from .operator_fixtures import CHILDREN, DEPLOY, World
-from .operator_process import NAMESPACE, USER, OperatorProcess, budget, http_policy, policy, until
+from .operator_process import NAMESPACE, USER, OperatorProcess, budget, http_policy, periodic_task, policy, until
 
 Make = Callable[..., OperatorProcess]
 Right = tuple[str, str, str]  # group, resource with subresource, verb
-NEVER_REQUESTED = {("headgate.dev", "queuepolicies/finalizers", "update")}
+NEVER_REQUESTED = {
+    ("headgate.dev", "queuepolicies/finalizers", "update"),
+    ("headgate.dev", "periodictasks/finalizers", "update"),
+}
 """Asked by an admission plugin on behalf of the operator; the reason stands beside the rule."""
 
 
@@ -33,6 +36,7 @@ def test_every_right_in_the_rules_is_used(
     until(lambda: operator.settled, "the operator leads")
     world.apply(budget("mail", concurrency={"total": 4}), policy("emails", budgetRefs=[{"name": "mail"}]))
     world.apply(http_policy("api", {"name": "general", "inFlight": 3}))
+    world.apply(periodic_task("sync", stopPolicy="Hold"))
     world.apply(policy("wrong", budgetRefs=[{"name": "nowhere"}]))
     world.await_condition("queuepolicy/emails", "Accepted", "True", "Valid")
     world.await_condition("queuepolicy/wrong", "Accepted", "False", "BudgetNotFound")

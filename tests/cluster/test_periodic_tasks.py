@@ -15,8 +15,9 @@ from headgate.gates.door import Door
 from headgate.gates.runs import TaskState
 
 from .api_pods import running_kubelet
+from .control_plane import ControlPlaneError
 from .operator_fixtures import World
-from .operator_process import OperatorProcess, manifest, until
+from .operator_process import OperatorProcess, periodic_task, until
 
 pytestmark = pytest.mark.cluster
 SECONDS = 75
@@ -30,12 +31,10 @@ def sync(journal, seconds):
     with open(journal, "a") as file:
         file.write(f"ended {time.monotonic()}\\n")
 """
-TEMPLATE = {"spec": {"containers": [{"name": "worker", "image": "registry.example/app:1"}]}}
 
 
 def task(name: str, **spec: Any) -> str:
-    base = {"schedule": "* * * * *", "function": "tiny.sync", "template": TEMPLATE}
-    return manifest("PeriodicTask", name, {**base, **spec})
+    return periodic_task(name, **{"function": "tiny.sync", **spec})
 
 
 def state_of(world: World, name: str) -> TaskState | None:
@@ -66,6 +65,33 @@ def test_a_task_becomes_a_cron_job_and_back(world: World, operator: OperatorProc
     world.kubectl("delete", "periodictask/sync", "--timeout=10s")
     until(lambda: world.get("cronjob/sync") is None, "the CronJob is gone")
     until(lambda: state_of(world, "sync") is None, "the document is gone")
+
+
+def test_the_admission_policy_asks_the_requester_for_the_right_to_create_cron_jobs(world: World) -> None:
+    """Whoever may write a task makes a pod that calls anything, with the worker's Secrets."""
+    rules = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": {"name": "author"},
+        "rules": [{"apiGroups": ["headgate.dev"], "resources": ["periodictasks"], "verbs": ["*"]}],
+    }
+    world.kubectl("apply", "-f", "-", stdin=json.dumps(rules))
+    world.kubectl("create", "serviceaccount", "author")
+    world.kubectl("create", "rolebinding", "author", "--role=author", f"--serviceaccount={world.namespace}:author")
+    author = world.control_plane.kubeconfig_for_service_account(world.namespace, "author")
+
+    def refused() -> bool:  # the API server takes a moment to see a new policy
+        try:
+            world.control_plane.kubectl("apply", "-f", "-", stdin=task("evil"), kubeconfig=author)
+        except ControlPlaneError as error:
+            return "you need permission to create CronJobs in this namespace" in str(error)
+        world.kubectl("delete", "periodictask/evil")
+        return False
+
+    until(refused, "the task is refused")
+    world.apply(task("theirs"))
+    labelled = {**json.loads(task("theirs")), "metadata": {"name": "theirs", "labels": {"a": "b"}}}
+    world.control_plane.kubectl("apply", "-f", "-", stdin=json.dumps(labelled), kubeconfig=author)
 
 
 @pytest.mark.slow
