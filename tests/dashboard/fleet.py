@@ -60,7 +60,6 @@ class Fleet:
         self.door = Door(url)
         self.pods: list[Pod] = []
         self.surfaces: list[str] = []
-        self._lock = threading.Lock()
 
     def close(self) -> None:
         self.door.close()
@@ -86,16 +85,16 @@ class Fleet:
         self.renew(pod)
         return pod
 
-    def renew(self, pod: Pod) -> None:
-        with self._lock:
-            holdings = [
-                Holding(pod.queue, slot, grant.job_id, grant.execution, grant.fence, grant.places)
-                for slot, grant in pod.running.items()
-            ]
-            found = self.door.read_document(pod.queue)
-            pod.revision = found[0] if found else 0
-            beats = [SlotBeat(slot) for slot in pod.slot_names()]
-            self.door.renew(Beat(pod.name, pod.name.rpartition("-")[0], pod.queue, pod.revision, beats, holdings))
+    def renew(self, pod: Pod, door: Door | None = None) -> None:
+        through = door or self.door
+        holdings = [
+            Holding(pod.queue, slot, grant.job_id, grant.execution, grant.fence, grant.places)
+            for slot, grant in list(pod.running.items())
+        ]
+        found = through.read_document(pod.queue)
+        pod.revision = found[0] if found else 0
+        beats = [SlotBeat(slot) for slot in pod.slot_names()]
+        through.renew(Beat(pod.name, pod.name.rpartition("-")[0], pod.queue, pod.revision, beats, holdings))
 
     def start(self, pod: Pod, most: int = 1000) -> int:
         """Claim for every idle slot until a gate refuses; how many started."""
@@ -104,8 +103,7 @@ class Fleet:
             if slot in pod.running or started >= most:
                 continue
             number = next(_numbers)
-            with self._lock:
-                answer = self.door.claim(Claim(pod.queue, slot, pod.name, f"n{number}", f"{number:032x}"))
+            answer = self.door.claim(Claim(pod.queue, slot, pod.name, f"n{number}", f"{number:032x}"))
             if not isinstance(answer, Grant):
                 break
             pod.running[slot] = answer
@@ -114,8 +112,7 @@ class Fleet:
 
     def finish(self, pod: Pod, slot: str) -> None:
         grant = pod.running.pop(slot)
-        with self._lock:
-            self.door.finish(Finish(pod.queue, slot, grant.job_id, grant.execution, grant.fence, DONE, grant.places))
+        self.door.finish(Finish(pod.queue, slot, grant.job_id, grant.execution, grant.fence, DONE, grant.places))
 
     def fail(self, queue: str, function: str, raised: str, args: tuple[Any, ...] = ()) -> str:
         """A job in the dead set, as RQ's own code puts it there; its id."""
@@ -143,11 +140,11 @@ class Fleet:
             let_in += isinstance(self.door.admit(admit), Allowed)
         return let_in
 
-    def serve(self, surface: str) -> None:
+    def serve(self, surface: str, door: Door | None = None) -> None:
         """One API process says that it is there, at the newest revision."""
-        with self._lock:
-            found = self.door.read_http(surface)
-            self.door.renew_requests(RequestsBeat("api-1", "api-1", {surface: found[0] if found else 0}, ()))
+        through = door or self.door
+        found = through.read_http(surface)
+        through.renew_requests(RequestsBeat("api-1", "api-1", {surface: found[0] if found else 0}, ()))
 
     @contextlib.contextmanager
     def alive(self, every: float = 3.0) -> Iterator[Fleet]:
@@ -155,12 +152,12 @@ class Fleet:
         over = threading.Event()
 
         def go_on() -> None:
-            while not over.wait(every):
-                for surface in self.surfaces:
-                    self.serve(surface)
-                for pod in self.pods:
-                    with contextlib.suppress(redis.RedisError, OSError, RuntimeError):
-                        self.renew(pod)
+            with contextlib.closing(Door(self.url)) as door:
+                while not over.wait(every):
+                    for surface in self.surfaces:
+                        self.serve(surface, door)
+                    for pod in list(self.pods):
+                        self.renew(pod, door)
 
         thread = threading.Thread(target=go_on, daemon=True)
         thread.start()

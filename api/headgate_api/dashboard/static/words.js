@@ -16,7 +16,12 @@ export const coarse = (ms) => (ms < 10000 ? `${Math.max(0, Math.round(ms / 1000)
 
 export const number = (value) => String(value ?? 0).replace(/\B(?=(\d{3})+$)/g, "\u202f");
 export const counted = (count, noun) => `${number(count)} ${noun}${count === 1 ? "" : "s"}`;
-export const share = ([limit, period]) => `${number(limit)} in ${duration(period).replace(/ 0 min$/, "")}`;
+
+const UNITS = [[86_400_000, "day"], [3_600_000, "h"], [60_000, "min"], [1000, "s"]];
+export function share([limit, period]) {
+  const [size, unit] = UNITS.find(([one]) => period % one === 0) ?? [1, "ms"];
+  return `${number(limit)} in ${period / size} ${unit}`;
+}
 
 const EACH = Object.freeze({ __proto__: null, "concurrency.perKey": "key", "rate.perKey": "key", "rate.perWorker": "worker" });
 
