@@ -65,6 +65,10 @@ class RuleState:
 class Allowed:
     """`places` go to `settle` and `renew_requests`; `stamp` (us) names the starts, for a refund.
 
+    A place names all that it takes to give it back, whatever became of the document: `i<request> <surface>/<rule>/
+    <identity>` in flight, `b<request> <weight>:<budget>`, `f<request> <surface>/<rule>/<identity>` a reserved failure.
+    No places: there is nothing to settle.
+
     `shadowed`: rules in Shadow that would have refused; they took nothing.
     """
 
@@ -99,7 +103,10 @@ AdmitAnswer = Allowed | Denied | StaleRules
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """A request ended. `failed`: status >= 400, or nothing was answered. A Failures rule forgets what did not fail."""
+    """A request ended. `failed`: status >= 400, or nothing was answered. A Failures rule forgets what did not fail.
+
+    The store needs the places and the stamp alone; `rules` says what was asked.
+    """
 
     surface: str
     request: str
@@ -142,6 +149,7 @@ class RuleCounts:
     identities_denied: int = 0
     """About how many different identities were refused (HyperLogLog): many with few refusals each are real users."""
     in_flight: int = 0
+    """As the API processes last said (`renew_requests`); of rules with inFlight."""
 
 
 @dataclass(frozen=True, slots=True)
