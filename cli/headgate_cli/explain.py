@@ -13,7 +13,7 @@ MOST_HOLDERS = 20
 def as_text(found: Explanation) -> str:
     queue = found.queue
     counts = f"{queue.queue}: {queue.running} running, {queue.queued} queued, {queue.due} due later"
-    lines = [counts, verdict(found.queue, found.gates, found.now), *_warnings(queue)]
+    lines = [counts, verdict(found.queue, found.gates, found.now), *_warnings(queue), *_overridden(queue, found.now)]
     return "\n\n".join(part for part in ("\n".join(lines), _holders(found), _gates(found), _workers(found)) if part)
 
 
@@ -28,6 +28,14 @@ def _warnings(queue: QueueState) -> list[str]:
     if queue.poison:
         found.append(f"{counted(queue.poison, 'job')} went to the dead set after too many lost workers")
     return found
+
+
+def _overridden(queue: QueueState, now: int) -> list[str]:
+    found = queue.override
+    if found is None:
+        return []
+    left = duration(found.document.expire_ms - now)
+    return [f"overridden for another {left} by {found.by or 'somebody'}: {found.document.reason}"]
 
 
 def _holders(found: Explanation) -> str:

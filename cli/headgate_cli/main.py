@@ -12,6 +12,7 @@ import typer
 from headgate.errors import HeadgateError, InvalidInput
 from headgate_cli.commands.api import api
 from headgate_cli.commands.explain import explain
+from headgate_cli.commands.override import override
 from headgate_cli.commands.plan import plan
 from headgate_cli.commands.publish import publish
 from headgate_cli.commands.report import report
@@ -26,7 +27,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (up, plan, publish, status, explain, report, api):
+for command in (up, plan, publish, status, explain, override, report, api):
     app.command()(command)
 
 
