@@ -56,7 +56,7 @@ class Proxies:
 
     async def check(self, surface: str, asked: Original, headers: Iterable[tuple[bytes, bytes]]) -> Checked:
         found, judge = self._judge(surface, asked.reports)
-        snapshot = found.snapshot if found.loop is asyncio.get_running_loop() else await found.enter()
+        snapshot = await self._snapshot(found)
         if snapshot is None:
             return Checked(None)
         facts = {**snapshot.facts(headers), b"host": asked.host.encode("latin-1", "replace")}
@@ -68,6 +68,11 @@ class Proxies:
         if ruling is None or ruling.allowed is None or ruling.refusal is not None:
             return Checked(ruling)
         return Checked(ruling, self._expect_end(judge, ruling, asked.reports))
+
+    @staticmethod
+    async def _snapshot(surface: Surface) -> Snapshot | None:
+        """None when nothing is published, or the store did not answer while everybody waited for the first look."""
+        return surface.snapshot if surface.loop is asyncio.get_running_loop() else await surface.enter()
 
     async def settle(self, report: str, failed: bool, taken: Any) -> int:
         """`taken(digest, seconds)`: False when this id was reported before. Places given back and starts refunded."""
@@ -131,7 +136,7 @@ class Proxies:
             surface = self._judge(str(content["surface"]), True)[0] if isinstance(content, dict) else None
         except (ValueError, KeyError, binascii.Error, UnicodeEncodeError, RecursionError):
             surface = None
-        snapshot = await surface.enter() if surface else None
+        snapshot = await self._snapshot(surface) if surface else None
         if surface is None or snapshot is None:
             raise Problem(404, "No request is known by this id.")
         if not hmac.compare_digest(

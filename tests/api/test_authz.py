@@ -88,6 +88,11 @@ async def test_each_sort_is_limited_by_client_and_told_in_its_own_way(api, web, 
     assert (await ask(api, sort, peer="192.0.2.2")).status_code == 200
 
 
+async def test_the_first_checks_of_a_process_wait_for_the_policy(api, web):
+    answers = await asyncio.gather(*(ask(api, "nginx") for _ in range(40)))
+    assert sum(answer.status_code == 200 for answer in answers) == 3
+
+
 @pytest.mark.parametrize("sort", SORTS)
 async def test_forwarded_addresses_are_walked_from_the_right(api, web, sort):
     for n in range(3):

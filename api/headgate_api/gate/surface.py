@@ -40,10 +40,11 @@ class Surface:
         self.places: set[str] = set()
         self.snapshot: Snapshot | None = self._snapshot(0, default) if default else None
         self.loop: asyncio.AbstractEventLoop | None = None
+        """In which the policy was looked for: until then nobody may take a missing snapshot for a missing policy."""
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._requests = 0
         self.sampling = Sampling(surface, self.instance, pod)
         self._read = False
-        self._looked = False
         self._loading: asyncio.Task[bool] | None = None
         self._tending: asyncio.Task[None] | None = None
 
@@ -58,8 +59,8 @@ class Surface:
     async def enter(self) -> Snapshot | None:
         """For the first request or the start of the application, in each event loop."""
         loop = asyncio.get_running_loop()
-        if self.loop is not loop:
-            self.loop, self._looked = loop, False
+        if self._loop is not loop:
+            self._loop, self.loop = loop, None
             self.door = HttpDoor(self._url, self._prefix)
             self.places.clear()
             self._loading = None
@@ -68,14 +69,14 @@ class Surface:
             with suppress(TimeoutError):
                 async with asyncio.timeout(FIRST_LOOK_SECONDS):
                     await self.reload()
-        self._looked = True
+        self.loop = loop
         return self.snapshot
 
     async def leave(self) -> None:
         """The application ends: say goodbye, so that its places are free at once."""
-        if self.loop is not asyncio.get_running_loop():
+        if self._loop is not asyncio.get_running_loop():
             return
-        self.loop = None
+        self._loop = self.loop = None
         if self._tending is not None:
             self._tending.cancel()
             with suppress(asyncio.CancelledError):
@@ -127,7 +128,7 @@ class Surface:
                 await self.sampling.look(door)
                 await asyncio.sleep(RENEW_MS / 1000)
         finally:
-            if self.loop is not None:  # nobody said that the application ends: its loop just does
+            if self._loop is not None:  # nobody said that the application ends: its loop just does
                 door.abort()
 
     async def _renew_once(self) -> None:

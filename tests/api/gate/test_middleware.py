@@ -13,8 +13,10 @@ import redis
 from starlette.middleware.cors import CORSMiddleware
 
 from headgate.model.documents import BudgetDocument, BudgetShare, HttpMatch
+from headgate_api.gate import GateMiddleware
 from headgate_api.gate.metrics import COUNTS
 from tests.api.gate.asgi import Answer, call
+from tests.api.gate.backend import app as backend
 from tests.api.gate.conftest import Publisher, policy, rule, until
 
 
@@ -45,6 +47,17 @@ async def test_exactly_the_limit_and_every_refusal_says_why(gate: Any, publish: 
         left = int(re.search(r'"admin";r=0;t=(\d+)', answer.header("ratelimit")).group(1))  # type: ignore[union-attr]
         assert left <= int(answer.header("retry-after")) <= 67
     assert statuses(await many(app, 9)) == {200: 7, 429: 2}
+
+
+async def test_the_first_requests_wait_for_the_policy_where_nobody_says_that_the_application_starts(
+    publish: Publisher, valkey_url: str
+) -> None:
+    publish(policy(rule("general", 5)))
+    app = GateMiddleware(backend, store_url=valkey_url)
+    try:
+        assert statuses(await many(app, 40)) == {200: 5, 429: 35}
+    finally:
+        await app._surface.leave()
 
 
 async def test_a_refusal_in_force_costs_no_round_trip(gate: Any, publish: Publisher, valkey_url: str) -> None:
