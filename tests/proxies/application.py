@@ -1,4 +1,4 @@
-"""An application behind a proxy: says which route answered, and whom the policy counted."""
+"""An application behind a proxy: says which route answered."""
 
 from fastapi import FastAPI
 
@@ -6,6 +6,12 @@ from headgate_api.gate import GateMiddleware
 
 
 def create_app() -> FastAPI:
+    app = create_bare()
+    app.add_middleware(GateMiddleware, surface="api")
+    return app
+
+
+def create_bare() -> FastAPI:
     app = FastAPI()
 
     @app.get("/api/admin")
@@ -17,5 +23,4 @@ def create_app() -> FastAPI:
     async def items() -> dict[str, str]:
         return {"route": "items"}
 
-    app.add_middleware(GateMiddleware, surface="behind")
     return app

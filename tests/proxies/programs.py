@@ -1,7 +1,7 @@
-"""The proxies as programs: nginx and HAProxy from Debian, Caddy and Traefik from pinned Go modules.
+"""The proxies as programs: nginx and HAProxy from Debian, Caddy from pinned Go modules, Traefik only from the PATH.
 
-Go builds go into a cache outside the tree, once per pin, and cost minutes; `python tests/proxies/programs.py` does it
-ahead of a test run. Without HEADGATE_BUILD_PROXIES=1 a test takes only what is built already and skips the rest.
+The Go build goes into a cache outside the tree, once per pin, and costs minutes; `python tests/proxies/programs.py`
+does it ahead of a test run. Without HEADGATE_BUILD_PROXIES=1 a test takes only what is built and skips the rest.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ BINARIES = Path(__file__).with_name("binaries")
 DEBIAN = {"nginx": "nginx-light", "haproxy": "haproxy"}
 GO = {
     "caddy": "github.com/caddyserver/caddy/v2/cmd/caddy",
-    "traefik": "github.com/traefik/traefik/v3/cmd/traefik",
 }
 FLAGS = ["-mod=readonly", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w"]
 
@@ -30,7 +29,12 @@ class ProxyMissingError(RuntimeError):
 
 def program(name: str) -> str:
     """Path of a proxy. Raises ProxyMissingError."""
-    return _debian(name) if name in DEBIAN else str(built(name))
+    if name in DEBIAN:
+        return _debian(name)
+    found = shutil.which(name)
+    if found is None and name not in GO:
+        raise ProxyMissingError(f"{name} is not installed")
+    return found or str(built(name))
 
 
 def _debian(name: str) -> str:

@@ -1,4 +1,4 @@
-"""GateMiddleware behind real proxies: exact limits, the client's true address, and no path that escapes a rule."""
+"""Limits behind real proxies, by the middleware and by /authz: exact, for the true client, no path escapes a rule."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ def test_exactly_a_hundred_from_each_address(behind: Behind, client: str) -> Non
     assert int(refused.headers["retry-after"]) > 0
     assert refused.headers["ratelimit-policy"] == f'"general";q={GENERAL};w=900'
     other = client.replace("127.0.", "127.1.")
-    assert ask(behind.port, "/api/items", other).headers["ratelimit"].startswith(f'"general";r={GENERAL - 1};')
+    admitted = ask(behind.port, "/api/items", other)
+    assert admitted.status == 200
+    if behind.name != "caddy-authz":  # forward_auth passes on the headers of a refusal only
+        assert admitted.headers["ratelimit"].startswith(f'"general";r={GENERAL - 1};')
 
 
 SPOOFS: dict[str, Callable[[int], Headers]] = {
@@ -81,7 +84,10 @@ def test_no_spelling_of_a_path_escapes_its_rule(behind: Behind, client: str) -> 
         if answer.status == 200 and b'"route":"admin"' in answer.body:
             reached[target] += 1
     assert reached["/api/admin"], "the plain one does reach it"
-    assert reached.total() == ADMIN, reached
+    if behind.asks:  # it knows no router: a path counts for every rule that any reading of it matches, reached or not
+        assert reached.total() <= ADMIN, reached
+    else:
+        assert reached.total() == ADMIN, reached
     assert ask(behind.port, "/api/admin", client).status == 429
 
 
