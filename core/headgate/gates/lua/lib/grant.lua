@@ -19,8 +19,9 @@ local told = brief and plain and #payload <= 4096
 local hash = told and payload or call('HGETALL', job_key)
 call('HSET', job_key, 'status', 'started', 'started_at', iso, 'last_heartbeat', iso, 'worker_name', slot)
 if expires then call('PERSIST', job_key) end
--- Their first renewal gives both a time to live; until then finish or reap deletes them.
 call('HSET', execution_key, 'id', execution, 'job_id', job, 'created_at', stamp, 'last_heartbeat', stamp, 'worker_name', slot)
+call('EXPIRE', execution_key, ttl)
+-- Its first renewal gives the set a time to live; until then finish or reap empties it.
 call('ZADD', executions_key, sec + ttl + 60, execution)
 call('ZADD', P .. ':wip:' .. queue, sec + ttl, member)
 call('SADD', index, member)
