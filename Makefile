@@ -19,8 +19,9 @@ $(STAMP): pyproject.toml requirements/dev.txt
 
 setup: $(STAMP) ## Make the virtual environment from the pinned, hashed requirements
 
-up: setup ## Run the example on this machine: store, operator loop, workers, producer (Ctrl-C drains)
-	$(VENV)/bin/headgate up $(STORY)/policies --app $(STORY) --before 10 --run "python -m taskforce.producer"
+up: setup ## Run the example on this machine: store, reconcile, workers, producer, backend, dashboard (Ctrl-C drains)
+	$(VENV)/bin/headgate up $(STORY)/policies --app $(STORY) --before 10 --run "python -m taskforce.producer" \
+		--run "python -m uvicorn --factory taskforce.backend:create_app --log-level warning --no-access-log" --run "python -m taskforce.traffic"
 
 story: setup ## The same evening before and after, nine stock RQ workers and the nine policies, side by side
 	$(PY) -m tests.story.before_and_after

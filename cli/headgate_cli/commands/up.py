@@ -24,8 +24,10 @@ Port = Annotated[
     ),
 ]
 Run = Annotated[
-    str | None,
-    typer.Option("--run", help="A program to run beside the workers, such as a producer.", metavar="COMMAND"),
+    list[str] | None,
+    typer.Option(
+        "--run", help="A program to run beside the workers, such as a producer. May be repeated.", metavar="COMMAND"
+    ),
 ]
 
 
@@ -33,7 +35,7 @@ def up(
     directory: Folder,
     store: Store = None,
     app: App = Path(),
-    companion: Run = None,
+    companions: Run = None,
     before: Before = None,
     data: Data = None,
     scope: Scope = DEFAULT_SCOPE,
@@ -51,5 +53,5 @@ def up(
     url = found_store_url(store)
     if url and data:
         raise InvalidInput("--data is for the embedded store: leave out --store and REDIS_URL, or leave out --data")
-    wishes = session.Wishes(directory, checked_scope(scope), app, url, data, companion, before, port)
+    wishes = session.Wishes(directory, checked_scope(scope), app, url, data, companions or [], before, port)
     sys.exit(asyncio.run(session.run(wishes, Console())))

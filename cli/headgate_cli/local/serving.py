@@ -31,7 +31,7 @@ class Serving:
     folder: Folder
     store: Store
     embedded: EmbeddedStore | None
-    companion: Companion | None
+    companions: Sequence[Companion]
     outlook: Outlook
     console: Console
 
@@ -39,18 +39,17 @@ class Serving:
         """The exit code: 0 after a drain that somebody asked for, 1 when a part broke."""
         shown = asyncio.ensure_future(self._show_status())
         parts = [asyncio.ensure_future(self.fleet.run()), asyncio.ensure_future(self.folder.watch(self._applied))]
-        companion = asyncio.ensure_future(self.companion.run()) if self.companion else None
+        companions = [asyncio.ensure_future(companion.run()) for companion in self.companions]
         try:
             problem = await self._until_stopped(stops, parts)
             if problem:
                 self.console.warn(problem)
-            if self.companion and companion:
-                await self.companion.stop()
-                await asyncio.wait({companion})
+            await asyncio.gather(*(companion.stop() for companion in self.companions))
+            await asyncio.gather(*companions, return_exceptions=True)
             await _cancel(parts)
             await self._drain(stops, LESS_PATIENCE_SECONDS if problem else None)
         finally:
-            await _cancel([shown, *parts, *([companion] if companion else [])])
+            await _cancel([shown, *parts, *companions])
         self.console.note("stopped" if problem else "drained, bye")
         return 1 if problem else 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +38,7 @@ class Wishes:
     app: Path
     store_url: str | None
     data: Path | None
-    companion: str | None
+    companions: Sequence[str]
     before: int | None
     port: int = 0
 
@@ -53,7 +54,7 @@ async def run(wishes: Wishes, console: Console) -> int:
     async with AsyncExitStack() as stack:
         store, url = await _store(wishes, console, stack)
         place = _place(wishes, url, stack)
-        companion = Companion(wishes.companion, place.environ, place.app, console.say) if wishes.companion else None
+        companions = [Companion(words, place.environ, place.app, console.say) for words in wishes.companions]
         door = AsyncDoor(url, place.key_prefix)
         stack.push_async_callback(door.close)
         await door.check()
@@ -66,7 +67,7 @@ async def run(wishes: Wishes, console: Console) -> int:
             await stack.enter_async_context(local_api(wishes.port, url, place.environ, place.folder, console.say))
         folder = Folder(files, wishes.policies, wishes.scope, fleet.cluster, console.warn)
         await folder.apply(reading)
-        return await Serving(fleet, folder, door, store, companion, outlook, console).run(stops)
+        return await Serving(fleet, folder, door, store, companions, outlook, console).run(stops)
 
 
 async def _store(wishes: Wishes, console: Console, stack: AsyncExitStack) -> tuple[EmbeddedStore | None, str]:
