@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 import redis
+import structlog
 
 from tests.stores import StoreServer, redis_binary, valkey_binary
 
@@ -15,6 +16,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         shared = {"valkey_server", "redis_server", "store_server"} & set(getattr(item, "fixturenames", ()))
         if shared or hasattr(getattr(item, "module", None), "StoreServer"):
             item.add_marker(pytest.mark.store)
+
+
+@pytest.fixture(autouse=True)
+def _logs_of_its_own() -> Iterator[None]:
+    """What a test configures would write to its captured, closed stream in the next one."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -152,7 +152,7 @@ def test_a_tick_that_came_while_another_ran_has_passed(stage: Stage) -> None:
 
 
 def test_the_deadline_ends_a_function_that_listens_to_nothing(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    stage.publish("ignore_term", deadline_seconds=1)
+    stage.publish("ignore_term", deadline_seconds=4)
     code, out = stage.run()
     ((_, pid, child),) = stage.lines()
     assert code == 1, out

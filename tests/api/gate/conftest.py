@@ -19,6 +19,9 @@ from tests.api.gate.backend import app as backend
 
 Publish = Callable[..., None]
 
+SETTLED_SECONDS = 0.2
+"""Settles go every 5 ms; a busy machine takes longer to send one."""
+
 
 def rule(name: str, limit: int | None = None, period_ms: int = 60_000, **more: Any) -> HttpRule:
     """`path` for a Prefix match."""

@@ -13,7 +13,7 @@ from headgate_api.gate import GateMiddleware
 from headgate_api.gate.metrics import COUNTS
 from tests.api.gate import backend
 from tests.api.gate.asgi import Socket, call
-from tests.api.gate.conftest import Publisher, policy, rule, until
+from tests.api.gate.conftest import SETTLED_SECONDS, Publisher, policy, rule, until
 
 ONE = rule("one", in_flight=1, key="Global")
 
@@ -103,7 +103,7 @@ async def test_an_exception_passes_and_frees_its_place(gate: Any, publish: Publi
     for _ in range(2):
         with pytest.raises(RuntimeError, match="boom"):
             await call(app, path="/boom")
-        await asyncio.sleep(0.03)
+        await asyncio.sleep(SETTLED_SECONDS)
     assert (await call(app, path="/boom")).status == 429, "an exception is a failure"
     await free_again(app)
 
@@ -181,7 +181,7 @@ async def test_websockets_are_counted_and_hold_their_place(gate: Any, publish: P
     assert (refused["type"], refused["status"]) == ("websocket.http.response.start", 503)
     assert dict(refused["headers"])[b"content-type"] == b"application/problem+json"
     await one.leave()
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(SETTLED_SECONDS)
     two = Socket(app)
     assert (await two.next())["type"] == "websocket.accept", "the place came back with the socket's end"
     await two.leave()
@@ -195,9 +195,9 @@ async def test_a_socket_that_is_not_accepted_is_a_failure(gate: Any, publish: Pu
     accepted = Socket(app)
     await accepted.next()
     await accepted.leave()
-    await asyncio.sleep(0.03)
+    await asyncio.sleep(SETTLED_SECONDS)
     assert (await Socket(app, "/refused").next())["type"] == "websocket.close"
-    await asyncio.sleep(0.03)
+    await asyncio.sleep(SETTLED_SECONDS)
     assert (await Socket(app).next())["status"] == 429
 
 

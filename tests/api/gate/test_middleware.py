@@ -17,7 +17,7 @@ from headgate_api.gate import GateMiddleware
 from headgate_api.gate.metrics import COUNTS
 from tests.api.gate.asgi import Answer, call
 from tests.api.gate.backend import app as backend
-from tests.api.gate.conftest import Publisher, policy, rule, until
+from tests.api.gate.conftest import SETTLED_SECONDS, Publisher, policy, rule, until
 
 
 def statuses(answers: list[Answer]) -> dict[int, int]:
@@ -221,7 +221,7 @@ async def test_wrong_passwords_count_right_ones_do_not_and_guesses_cannot_race(g
     app = await gate()
     for _ in range(12):
         assert (await call(app, "POST", "/login", body=[b"right"])).status == 200
-        await asyncio.sleep(0.02)  # settled within 5 ms
+        await asyncio.sleep(SETTLED_SECONDS)
     for _ in range(5):
         assert (await call(app, "POST", "/login", body=[b"wrong"])).status == 401
     assert (await call(app, "POST", "/login", body=[b"wrong"])).status == 429
@@ -237,7 +237,7 @@ async def test_a_full_failures_rule_bans(gate: Any, publish: Publisher) -> None:
     app = await gate()
     for _ in range(2):
         await call(app, "GET", "/status/401")
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(SETTLED_SECONDS)
     refused = await call(app, "GET", "/status/200")
     assert refused.status == 429
     assert 800 < int(refused.header("retry-after")) < 1000, "15 minutes, though the window is a second"
@@ -253,7 +253,7 @@ async def test_in_flight_places_come_back(gate: Any, publish: Publisher, valkey_
     assert json.loads(refused.body)["type"].endswith("#temporary-reduced-capacity")
     assert int(refused.header("retry-after")) >= 1
     assert {(await task).status for task in running} == {200}
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(SETTLED_SECONDS)
     assert (await call(app, path="/items/1")).status == 200
 
 
@@ -265,7 +265,7 @@ async def test_a_budget_is_shared(gate: Any, publish: Publisher) -> None:
     app = await gate()
     found = statuses(await many(app, 5, "/slow/0.2"))
     assert found == {200: 2, 503: 3}
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(SETTLED_SECONDS)
     assert (await call(app, path="/items/1")).status == 200
 
 
