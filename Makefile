@@ -59,6 +59,7 @@ generate: setup ## Write what is generated: CRDs, reference, runbook
 lock: setup ## Pin the dependencies again, with hashes and without any download address
 	cd requirements && ../$(VENV)/bin/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --strip-extras --allow-unsafe --all-extras ../pyproject.toml dev.in -o dev.txt
 	cd requirements && ../$(VENV)/bin/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --strip-extras --allow-unsafe bench.in -o bench.txt
+	cd requirements && ../$(VENV)/bin/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --strip-extras --allow-unsafe --extra operator --extra worker --extra api --extra cli ../pyproject.toml image.in -o image.txt
 
 clean: ## Remove what make made here (caches outside the tree stay)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build

@@ -1,31 +1,34 @@
-"""The REST door to the API server: the one file that knows the Kubernetes client.
+"""The REST door to the API server: plain paths over one HTTP session.
 
-Plain paths instead of the client's dynamic discovery, which writes a cache file: the root file system is read-only.
 Every failure leaves here as `Conflict`, `Rejected` or `ClusterError`, with the server's own words.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
-from kubernetes.aio import config
-from kubernetes.aio.client import ApiClient, Configuration
+import kopf
+from yarl import URL
 
 from headgate.control.ports import Kind
 from headgate.errors import ClusterError, Conflict, InvalidInput, Rejected
+from headgate_operator.login import login
 from headgate_operator.metrics import Metrics
 
 JSON = "application/json"
 APPLY = "application/apply-patch+yaml"
 """JSON is YAML: an apply patch is sent as JSON under this name."""
 REQUEST_SECONDS = 30
+CONNECTIONS = 100
+LOGIN_SECONDS = 60
+"""How long a login is used before its files are read anew."""
 TRIES_WHEN_BUSY = 4
 """How often one call is sent while the server answers 429 before its key goes back to the queue's own backoff."""
 LONGEST_PAUSE_SECONDS = 60.0
@@ -40,18 +43,6 @@ class NotFound(ClusterError):
     """404: the object is not there, or its kind or namespace is not."""
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """Where the API server is and how to log in, for kopf, which has a client of its own."""
-
-    server: str
-    ca_file: str | None
-    verify: bool
-    token: str | None
-    certificate_file: str | None
-    key_file: str | None
-
-
 def path_of(kind: Kind, namespace: str | None = None, name: str | None = None, subresource: str | None = None) -> str:
     """`/apis/apps/v1/namespaces/a/deployments/b/status`; without a namespace the path of all namespaces."""
     parts = ["/apis" if kind.group else "/api", kind.group, kind.version]
@@ -63,44 +54,34 @@ def path_of(kind: Kind, namespace: str | None = None, name: str | None = None, s
 class ApiServer:
     """One HTTP session to the API server. `connect` makes it, `close` ends it."""
 
-    def __init__(self, client: ApiClient, metrics: Metrics) -> None:
-        self._client = client
+    def __init__(self, session: aiohttp.ClientSession, kubeconfig: str | None, metrics: Metrics) -> None:
+        self._session = session
+        self._kubeconfig = kubeconfig
         self._metrics = metrics
         self._busy_until = 0.0
+        self._login = login(kubeconfig)
+        self._login_until = time.monotonic() + LOGIN_SECONDS
 
     @classmethod
     async def connect(cls, kubeconfig: str | None, metrics: Metrics) -> ApiServer:
-        """Log in with the Pod's ServiceAccount, or with a kubeconfig file when one is named."""
+        """Log in with the Pod's ServiceAccount, or with a kubeconfig file when one is named. Raises InvalidInput."""
+        connector = aiohttp.TCPConnector(limit=CONNECTIONS, ssl=login(kubeconfig).as_ssl_context())
         # With trust_env, aiohttp reads proxies and ~/.netrc anew for every request, and kopf's watches take neither.
-        configuration = Configuration(client_session_kwargs={"trust_env": False})
-        try:
-            if kubeconfig:
-                await config.load_kube_config(config_file=kubeconfig, client_configuration=configuration)
-            else:
-                config.load_incluster_config(client_configuration=configuration)
-        except (config.ConfigException, OSError) as error:
-            where = f"KUBECONFIG {kubeconfig!r}" if kubeconfig else "the Pod's ServiceAccount"
-            raise InvalidInput(
-                f"{where} gives no way to log in to Kubernetes ({error}): "
-                "run in a Pod with a mounted ServiceAccount token, or set KUBECONFIG to a readable kubeconfig file"
-            ) from error
-        return cls(ApiClient(configuration), metrics)
+        session = aiohttp.ClientSession(
+            connector=connector, trust_env=False, timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS)
+        )
+        return cls(session, kubeconfig, metrics)
 
     async def close(self) -> None:
-        await self._client.close()
+        await self._session.close()
 
-    async def connection(self) -> Connection:
-        """The login as it is now: a ServiceAccount's token changes about once an hour."""
-        configuration = self._client.configuration
-        header: str | None = await configuration.get_api_key_with_prefix("BearerToken")
-        return Connection(
-            server=configuration.host,
-            ca_file=configuration.ssl_ca_cert,
-            verify=configuration.verify_ssl,
-            token=header.split(" ", 1)[-1] if header else None,
-            certificate_file=configuration.cert_file,
-            key_file=configuration.key_file,
-        )
+    def connection(self) -> kopf.ConnectionInfo:
+        """The login as it is now, read anew each minute; while its files cannot be read the last one stays."""
+        if time.monotonic() >= self._login_until:
+            self._login_until = time.monotonic() + LOGIN_SECONDS
+            with contextlib.suppress(InvalidInput):
+                self._login = login(self._kubeconfig)
+        return self._login
 
     async def call(
         self,
@@ -134,19 +115,16 @@ class ApiServer:
         self, verb: str, path: str, query: Mapping[str, str] | None, body: Any, content_type: str, resource: str
     ) -> tuple[int, Mapping[str, str], str]:
         code = "unreachable"
-        configuration = self._client.configuration
-        url = f"{configuration.host}{path}{'?' + urlencode(query) if query else ''}"
+        connection = self.connection()
+        url = f"{connection.server}{path}{'?' + urlencode(query) if query else ''}"
         headers = {"Accept": JSON, "Content-Type": content_type}
+        if connection.token:
+            headers["Authorization"] = f"Bearer {connection.token}"
+        data = None if body is None else json.dumps(body)
         try:
-            token = await configuration.get_api_key_with_prefix("BearerToken")
-            if token:
-                headers["Authorization"] = token
-            # Not by way of ApiClient.call_api, which walks through every body in search of its own models.
-            response = await self._client.rest_client.request(
-                verb, url, headers=headers, body=body, _request_timeout=REQUEST_SECONDS
-            )
-            text = (await response.read()).decode("utf-8", "replace")
-            code = str(response.status)
+            async with self._session.request(verb, URL(url, encoded=True), headers=headers, data=data) as response:
+                text = (await response.read()).decode("utf-8", "replace")
+                code = str(response.status)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ClusterError(
                 f"the API server does not answer {verb} {path}: {error or type(error).__name__}"

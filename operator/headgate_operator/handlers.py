@@ -83,15 +83,6 @@ def _on_child(changed: Changed) -> Callable[..., Any]:
 
 def _login(api: ApiServer) -> Callable[..., Any]:
     async def login(**_: Any) -> kopf.ConnectionInfo:
-        connection = await api.connection()
-        return kopf.ConnectionInfo(
-            server=connection.server,
-            ca_path=connection.ca_file,
-            insecure=not connection.verify,
-            scheme="Bearer" if connection.token else None,
-            token=connection.token,
-            certificate_path=connection.certificate_file,
-            private_key_path=connection.key_file,
-        )
+        return api.connection()
 
     return login
