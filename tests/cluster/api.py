@@ -16,9 +16,10 @@ class ControlPlaneError(RuntimeError):
 
 
 class Api:
-    """The API server on loopback `port`, asked with the bearer `token`; `certificate` is the PEM file of its CA."""
+    """The API server at `host` and `port`, asked with the bearer `token`; `certificate` is the PEM file of its CA."""
 
-    def __init__(self, port: int, certificate: Path, token: str) -> None:
+    def __init__(self, port: int, certificate: Path, token: str, host: str = "127.0.0.1") -> None:
+        self._host = host
         self._port = port
         self._tls = ssl.create_default_context(cafile=str(certificate))
         self._headers = {"Authorization": f"Bearer {token}"}
@@ -39,7 +40,7 @@ class Api:
             return False
 
     def _exchange(self, method: str, path: str, body: str | None = None, content_type: str = "") -> tuple[int, bytes]:
-        connection = http.client.HTTPSConnection("127.0.0.1", self._port, timeout=30, context=self._tls)
+        connection = http.client.HTTPSConnection(self._host, self._port, timeout=30, context=self._tls)
         headers = {**self._headers, "Content-Type": content_type} if body is not None else self._headers
         try:
             connection.request(method, path, body, headers)

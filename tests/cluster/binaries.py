@@ -1,8 +1,9 @@
-"""The programs of the test control plane: etcd, kube-apiserver, kube-controller-manager and kubectl.
+"""The programs of the test clusters, built from pinned Go modules into a cache outside the tree, once per pin.
 
-`folder()` gives the folder that holds all four. With KUBEBUILDER_ASSETS set it is that folder, which must be complete;
-otherwise they are built from the pinned Go modules in `binaries/` into a cache outside the tree, once per pin. A cold
-build takes several minutes and needs the network; `python tests/cluster/binaries.py` does it ahead of a test run.
+`folder()` gives the folder with those of the control plane: etcd, kube-apiserver, kube-controller-manager and
+kubectl. With KUBEBUILDER_ASSETS set it is that folder, which must be complete. `node_folder()` adds what a node needs,
+for tests/e2e. A cold build takes several minutes and needs the network; `python tests/cluster/binaries.py` does it
+ahead of a test run.
 """
 
 import fcntl
@@ -14,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,6 +25,9 @@ PACKAGES = {
     "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
     "kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
     "kubectl": "k8s.io/kubernetes/cmd/kubectl",
+}
+NODE_PACKAGES = PACKAGES | {
+    name: f"k8s.io/kubernetes/cmd/{name}" for name in ("kubelet", "kube-scheduler", "kube-proxy")
 }
 
 
@@ -42,6 +46,11 @@ def folder() -> Path:
     return Path(assets)
 
 
+def node_folder() -> Path:
+    """The same with kubelet, kube-scheduler and kube-proxy, always built. Raises BinariesError."""
+    return build(cache_folder(), NODE_PACKAGES)
+
+
 def cache_folder() -> Path:
     """Where the build goes: another folder for every other pin, set of flags or kind of machine."""
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
@@ -52,20 +61,25 @@ def cache_folder() -> Path:
     return base / "headgate" / f"kube-{digest.hexdigest()[:16]}"
 
 
-def build(target: Path) -> Path:
+def build(
+    target: Path,
+    packages: Mapping[str, str] = PACKAGES,
+    module: Path = MODULE,
+    flags: Callable[[], list[str]] | None = None,
+) -> Path:
     """Build into `target` what is not there yet, one process at a time; returns `target`."""
-    if missing_in(target):
+    if missing_in(target, packages):
         with locked(target.with_suffix(".lock")):
-            for name in missing_in(target):
-                build_one(name, target)
+            for name in missing_in(target, packages):
+                build_one(name, target, packages[name], module, (flags or build_flags)())
     return target
 
 
-def missing_in(target: Path) -> list[str]:
-    return [name for name in PACKAGES if not (target / name).exists()]
+def missing_in(target: Path, packages: Mapping[str, str] = PACKAGES) -> list[str]:
+    return [name for name in packages if not (target / name).exists()]
 
 
-def build_one(name: str, target: Path) -> None:
+def build_one(name: str, target: Path, package: str, module: Path, flags: list[str]) -> None:
     """Compile one program under a temporary name and rename it, so that a file with its real name is complete."""
     go = shutil.which("go")
     if go is None:
@@ -77,8 +91,8 @@ def build_one(name: str, target: Path) -> None:
     say(f"building {name} ...")
     unfinished = target / f".{name}.{os.getpid()}"
     result = subprocess.run(
-        [go, "build", *build_flags(), "-o", str(unfinished), PACKAGES[name]],
-        cwd=MODULE,
+        [go, "build", *flags, "-o", str(unfinished), package],
+        cwd=module,
         env={**os.environ, "CGO_ENABLED": "0", "GOWORK": "off"},
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -87,7 +101,7 @@ def build_one(name: str, target: Path) -> None:
     )
     if result.returncode:
         unfinished.unlink(missing_ok=True)
-        raise BinariesError(f"`go build {PACKAGES[name]}` failed: {result.stderr.strip()[-2000:]}")
+        raise BinariesError(f"`go build {package}` failed: {result.stderr.strip()[-2000:]}")
     unfinished.replace(target / name)
     say(f"built {name} in {time.monotonic() - started:.0f} s")
 

@@ -10,7 +10,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -31,21 +31,34 @@ class ControlPlane:
     `certificate`: PEM file of the CA. All times are seconds. Calls block; in async tests use `asyncio.to_thread`.
     """
 
-    def __init__(self, programs: Path, folder: Path) -> None:
+    def __init__(
+        self,
+        programs: Path,
+        folder: Path,
+        host: str = "127.0.0.1",
+        names: Sequence[str] = (),
+        apiserver: Sequence[str] = (),
+        controller_manager: Sequence[str] = (),
+    ) -> None:
+        """`host` is where it listens, `names` what else its certificate is for, the rest are more flags, which win."""
         self.programs = programs
         self.folder = folder
-        self.port = free_port()
-        self.url = f"https://127.0.0.1:{self.port}"
+        self.port = free_port(host)
+        self.url = f"https://{host}:{self.port}"
         self.audit_log = folder / servers.AUDIT_LOG
-        self._credentials = Credentials(folder, self.url)
+        self._credentials = Credentials(folder, self.url, host, names)
         self._credentials.write()
         self.certificate = self._credentials.certificate
         self.kubeconfig = self._credentials.kubeconfig(ADMIN, self._credentials.admin_token, "admin.json")
-        self._api = Api(self.port, self.certificate, self._credentials.admin_token)
+        self._api = Api(self.port, self.certificate, self._credentials.admin_token, host)
         self.etcd = Child("etcd", servers.etcd(programs), folder)
-        self.apiserver = Child("kube-apiserver", servers.apiserver(programs, folder, self.port), folder)
+        self.apiserver = Child(
+            "kube-apiserver", [*servers.apiserver(programs, folder, self.port, host), *apiserver], folder
+        )
         self.controller_manager = Child(
-            "kube-controller-manager", servers.controller_manager(programs, self._credentials), folder
+            "kube-controller-manager",
+            [*servers.controller_manager(programs, self._credentials), *controller_manager],
+            folder,
         )
 
     def __enter__(self) -> Self:
@@ -152,6 +165,10 @@ class ControlPlane:
         user = f"system:serviceaccount:{namespace}:{name}"
         return self._credentials.kubeconfig(user, answer["status"]["token"], f"{namespace}.{name}.json", namespace)
 
+    def add_user(self, user: str, group: str, file_name: str) -> Path:
+        """A kubeconfig file of one more user; before `start`."""
+        return self._credentials.kubeconfig(user, self._credentials.add_user(user, group), file_name)
+
     def create_namespace(self, name: str, timeout: float = 30.0) -> None:
         """Create a namespace and wait for its default ServiceAccount, without which it takes no pods."""
         self.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
@@ -179,13 +196,13 @@ def default_account(namespace: str) -> str:
     return f"/api/v1/namespaces/{namespace}/serviceaccounts/default"
 
 
-def free_port() -> int:
-    """A free loopback port below the ephemeral range, so that nobody is given it while the API server is away."""
+def free_port(host: str = "127.0.0.1") -> int:
+    """A free port of `host` below the ephemeral range, so that nobody is given it while the API server is away."""
     while True:
         port = random.randrange(20000, 30000)
         with socket.socket() as probe:
             try:
-                probe.bind(("127.0.0.1", port))
+                probe.bind((host, port))
             except OSError:
                 continue
             return port

@@ -28,21 +28,21 @@ def etcd(programs: Path) -> list[str]:
     ]
 
 
-def apiserver(programs: Path, folder: Path, port: int) -> list[str]:
+def apiserver(programs: Path, folder: Path, port: int, host: str = "127.0.0.1") -> list[str]:
     """RBAC and ServiceAccount tokens on; no port beside `port`. Writes the audit policy into `folder`."""
     (folder / "audit-policy.json").write_text(json.dumps(audit.POLICY))
     return [
         *FEWER_COLLECTIONS,
         str(programs / "kube-apiserver"),
         f"--etcd-servers={ETCD_SOCKET}",
-        "--bind-address=127.0.0.1",
-        "--advertise-address=127.0.0.1",
+        f"--bind-address={host}",
+        f"--advertise-address={host}",
         f"--secure-port={port}",
         "--endpoint-reconciler-type=none",
         "--tls-cert-file=apiserver.crt",
         "--tls-private-key-file=apiserver.key",
         "--token-auth-file=tokens.csv",
-        "--authorization-mode=RBAC",
+        "--authorization-mode=Node,RBAC",
         "--service-account-issuer=https://kubernetes.default.svc",
         "--service-account-key-file=sa.key",
         "--service-account-signing-key-file=sa.key",

@@ -13,7 +13,18 @@ PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 LEFT_OUT = shutil.ignore_patterns(
     "__pycache__", "site-packages", "test", "tests", "idlelib", "tkinter", "turtledemo", "lib2to3", "config-*", "*.a"
 )
-LOADED_BY_NAME = ("libdl", "libpthread", "librt", "libutil", "libresolv", "libm", "libnss_dns", "libnss_files", "libgcc_s", "libstdc++")
+LOADED_BY_NAME = (
+    "libdl",
+    "libpthread",
+    "librt",
+    "libutil",
+    "libresolv",
+    "libm",
+    "libnss_dns",
+    "libnss_files",
+    "libgcc_s",
+    "libstdc++",
+)
 """Libraries that programs open at run time, or that only wheels link to."""
 USERS = "root:x:0:0:root:/root:/bin/sh\nnonroot:x:65532:65532:nonroot:/nonexistent:/bin/false\n"
 GROUPS = "root:x:0:\nnonroot:x:65532:\n"
@@ -21,7 +32,20 @@ GROUPS = "root:x:0:\nnonroot:x:65532:\n"
 
 def make_base_root(root: Path) -> None:
     """Fill the folder `root`, which must not exist: about 80 MB in two seconds."""
-    for name in ("bin", "etc/ssl/certs", "tmp", "root", "usr/local/bin", "usr/local/lib", "lib64", "var/tmp", "proc", "sys", "dev", "run"):
+    for name in (
+        "bin",
+        "etc/ssl/certs",
+        "tmp",
+        "root",
+        "usr/local/bin",
+        "usr/local/lib",
+        "lib64",
+        "var/tmp",
+        "proc",
+        "sys",
+        "dev",
+        "run",
+    ):
         (root / name).mkdir(parents=True)
     (root / "tmp").chmod(0o1777)
     (root / "etc/passwd").write_text(USERS)

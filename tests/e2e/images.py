@@ -71,7 +71,7 @@ class Images:
         root = self.folder / "pause-root"
         shutil.rmtree(root, ignore_errors=True)
         root.mkdir()
-        source = '#include <unistd.h>\n#include <signal.h>\nstatic void end(int s){_exit(0);}\nint main(){signal(SIGTERM,end);signal(SIGINT,end);for(;;)pause();}\n'
+        source = "#include <unistd.h>\n#include <signal.h>\nstatic void end(int s){_exit(0);}\nint main(){signal(SIGTERM,end);signal(SIGINT,end);for(;;)pause();}\n"
         run(["gcc", "-static", "-Os", "-x", "c", "-", "-o", str(root / "pause")], stdin=source)
         self._from_folder(PAUSE, root, user="65532:65532", command='["/pause"]')
 
@@ -111,7 +111,14 @@ class Images:
         return archive.stat().st_size
 
     def _buildah(self, *arguments: str) -> str:
-        storage = ["--root", str(self.folder / "storage"), "--runroot", str(self.folder / "run"), "--storage-driver", "vfs"]
+        storage = [
+            "--root",
+            str(self.folder / "storage"),
+            "--runroot",
+            str(self.folder / "run"),
+            "--storage-driver",
+            "vfs",
+        ]
         return run(["buildah", *storage, *arguments])
 
 

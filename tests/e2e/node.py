@@ -1,0 +1,191 @@
+"""A real cluster of one node on this machine: control plane on the host's end of a wire, the node in its own namespaces.
+
+Everything ends with the process that started it: the node's PID 1 dies with its parent, and the kernel takes its
+processes, mounts and interfaces along. What is left then, empty cgroup folders, the next run removes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import subprocess
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tests.cluster.child import Child
+from tests.cluster.control_plane import ControlPlane, ControlPlaneError
+
+from .commands import run
+from .dns import Dns
+
+HOST, NODE = "10.89.0.1", "10.89.0.2"
+PODS, SERVICES = "10.90.0.0/24", "10.96.0.0/24"
+FIRST_SERVICE = "10.96.0.1"
+PREFIX = "headgate-e2e"
+CGROUPS = Path("/sys/fs/cgroup")
+
+
+class Cluster(ControlPlane):
+    """`control` of a ControlPlane, and a node called `name` that runs pods. `images`: archives that it has from the start."""
+
+    def __init__(self, programs: Path, folder: Path, images: list[Path]) -> None:
+        self.name = f"{PREFIX}-{secrets.token_hex(3)}"
+        self.wire = f"hg{secrets.token_hex(3)}"
+        self._images = images
+        _clean_cgroups()
+        _wire(self.wire)
+        super().__init__(
+            programs,
+            folder,
+            HOST,
+            names=("DNS:kubernetes.default.svc", f"IP:{FIRST_SERVICE}"),
+            apiserver=[
+                "--allow-privileged=true",
+                "--endpoint-reconciler-type=lease",
+                f"--service-cluster-ip-range={SERVICES}",
+                "--kubelet-client-certificate=kubelet-client.crt",
+                "--kubelet-client-key=kubelet-client.key",
+                "--kubelet-preferred-address-types=InternalIP",
+                "--enable-priority-and-fairness=true",
+            ],
+            controller_manager=["--use-service-account-credentials=true"],
+        )
+        self._client_certificate()
+        self.add_user(f"system:node:{self.name}", "system:nodes", "kubelet.json")
+        self.add_user("system:kube-proxy", "system:node-proxier", "proxy.json")
+        scheduler = self.add_user("system:kube-scheduler", "system:masters", "scheduler.json")
+        self.scheduler = Child(
+            "kube-scheduler",
+            [
+                str(programs / "kube-scheduler"),
+                f"--kubeconfig={scheduler}",
+                f"--authentication-kubeconfig={scheduler}",
+                f"--authorization-kubeconfig={scheduler}",
+                "--leader-elect=false",
+                "--secure-port=0",
+            ],
+            folder,
+        )
+        self.node = Child("node", self._node_command(), folder)
+        self._dns = Dns(HOST, self._addresses)
+
+    def start(self) -> None:
+        """Until the node is Ready; on failure nothing keeps running."""
+        try:
+            super().start()
+            self._dns.start()
+            self.scheduler.start()
+            make_cgroups(self.name)
+            self.node.start()
+            run(["ip", "link", "set", f"{self.wire}n", "netns", str(self._first_pid()), "name", "node0"])
+            run(["ip", "route", "replace", PODS, "via", NODE])
+            run(["ip", "route", "replace", SERVICES, "via", NODE])
+            self.wait_until(self._ready, "the node is Ready", timeout=120)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        self.node.kill()
+        super().stop()
+        self._dns.stop()
+        for arguments in (["link", "del", self.wire],):
+            subprocess.run(["ip", *arguments], capture_output=True, check=False)
+        _clean_cgroups()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def get(self, path: str) -> dict[str, Any]:
+        return self.request("GET", path)
+
+    def inside(self, *command: str, timeout: float = 60) -> str:
+        """Run a program in the node's namespaces."""
+        return run(
+            ["nsenter", "-t", str(self._first_pid()), "--net", "--mount", "--pid", "--", *command], timeout=timeout
+        )
+
+    def _children(self) -> list[Child]:
+        return [*super()._children(), self.scheduler, self.node]
+
+    def _node_command(self) -> list[str]:
+        script = str(Path(__file__).with_name("node.sh"))
+        arguments = [str(self.folder), str(self.programs), NODE, HOST, PODS, self.name, *map(str, self._images)]
+        spaces = ["unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child"]
+        return [*spaces, "bash", script, *arguments]
+
+    def _first_pid(self) -> int:
+        """The node's PID 1 as this machine sees it: unshare forks, so it is its child."""
+        parent = self.node.pid
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            self.node.check()
+            found = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+            if found:
+                return int(found[0])
+            time.sleep(0.01)
+        raise ControlPlaneError("the node's first process did not start")
+
+    def _ready(self) -> bool:
+        try:
+            node = self.get(f"/api/v1/nodes/{self.name}")
+        except ControlPlaneError:
+            return False
+        return any(found["type"] == "Ready" and found["status"] == "True" for found in node["status"]["conditions"])
+
+    def _addresses(self, service: str, namespace: str) -> list[str] | None:
+        try:
+            found = self.get(f"/api/v1/namespaces/{namespace}/services/{service}")
+            address = found["spec"]["clusterIP"]
+            if address != "None":
+                return [address]
+            selector = f"?labelSelector=kubernetes.io/service-name%3D{service}"
+            slices = self.get(f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices{selector}")["items"]
+        except (ControlPlaneError, OSError):
+            return None
+        endpoints = [endpoint for found in slices for endpoint in found.get("endpoints") or []]
+        return [address for endpoint in endpoints for address in endpoint["addresses"]]
+
+    def _client_certificate(self) -> None:
+        """How the API server logs in to the kubelet: its own CA, which is all that the kubelet trusts."""
+        run(
+            [
+                "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30",
+                "-subj", "/O=system:masters/CN=kube-apiserver-kubelet-client", "-addext", "extendedKeyUsage=clientAuth",
+                "-keyout", str(self.folder / "kubelet-client.key"), "-out", str(self.folder / "kubelet-client.crt"),
+            ]
+        )  # fmt: skip
+
+
+def _wire(name: str) -> None:
+    """The host's end has its address before anything listens on it; the other end moves into the node."""
+    for old in os.listdir("/sys/class/net"):
+        if old.startswith("hg") and len(old) == 8:
+            subprocess.run(["ip", "link", "del", old], capture_output=True, check=False)
+    run(["ip", "link", "add", name, "type", "veth", "peer", "name", f"{name}n"])
+    run(["ip", "addr", "add", f"{HOST}/24", "dev", name])
+    run(["ip", "link", "set", name, "up"])
+
+
+def _clean_cgroups() -> None:
+    """Folders of earlier nodes, from the leaves up; those in use stay."""
+    for controller in CGROUPS.iterdir():
+        for root in controller.glob(f"{PREFIX}-*"):
+            folders = [Path(found) for found, _, _ in os.walk(root, topdown=False)]
+            for folder in folders:
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
+
+
+def make_cgroups(name: str) -> None:
+    for controller in CGROUPS.iterdir():
+        if (controller / "tasks").exists() or (controller / "cgroup.procs").exists():
+            with contextlib.suppress(FileExistsError):
+                (controller / name).mkdir()
