@@ -6,7 +6,7 @@ BENCH_STAMP := $(VENV)/.bench-installed
 STORY := deploy/examples/taskforce
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up story check test bench generate lock clean
+.PHONY: help setup up story check test e2e bench generate lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,10 +33,13 @@ check: setup ## Lint, types, import contracts, generated files, unit tests (unde
 	$(VENV)/bin/mypy
 	$(PY) -m headgate.model.schema --check deploy/crds
 	$(PY) docs/generate.py --check
-	$(PY) -m pytest -q -n 2 -m "not store and not cluster and not slow"
+	$(PY) -m pytest -q -n 2 --ignore=tests/e2e -m "not store and not cluster and not slow"
 
-test: setup ## Every test, on real stores and a real control plane (builds it the first time)
-	$(PY) -m pytest -q -n 3 --dist loadfile
+test: setup ## Every test but e2e, on real stores and a real control plane (builds it the first time)
+	$(PY) -m pytest -q -n 3 --dist loadfile --ignore=tests/e2e
+
+e2e: setup ## The image and the chart on a real node: kubelet, containerd, pods (needs root; builds all of it the first time)
+	$(PY) -m pytest -q tests/e2e -o timeout=900 --durations=15
 
 $(BENCH_STAMP): $(STAMP) requirements/bench.txt
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt

@@ -1,15 +1,12 @@
-"""A real cluster of one node on this machine: control plane on the host's end of a wire, the node in its own namespaces.
+"""A real cluster of one node on this machine: the control plane at one end of a wire, the node in its own namespaces.
 
 Everything ends with the process that started it: the node's PID 1 dies with its parent, and the kernel takes its
-processes, mounts and interfaces along. What is left then, empty cgroup folders, the next run removes.
+processes, mounts and interfaces along. What is left then a janitor removes (machine.py).
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
 import secrets
-import subprocess
 import time
 from pathlib import Path
 from types import TracebackType
@@ -20,23 +17,23 @@ from tests.cluster.control_plane import ControlPlane, ControlPlaneError
 
 from .commands import run
 from .dns import Dns
+from .machine import Janitor, make_cgroups, make_link
 
 HOST, NODE = "10.89.0.1", "10.89.0.2"
 PODS, SERVICES = "10.90.0.0/24", "10.96.0.0/24"
 FIRST_SERVICE = "10.96.0.1"
 PREFIX = "headgate-e2e"
-CGROUPS = Path("/sys/fs/cgroup")
 
 
 class Cluster(ControlPlane):
-    """`control` of a ControlPlane, and a node called `name` that runs pods. `images`: archives that it has from the start."""
+    """A ControlPlane and a node `name` that runs pods. `images`: archives that it has from the start."""
 
     def __init__(self, programs: Path, folder: Path, images: list[Path]) -> None:
         self.name = f"{PREFIX}-{secrets.token_hex(3)}"
         self.wire = f"hg{secrets.token_hex(3)}"
         self._images = images
-        _clean_cgroups()
-        _wire(self.wire)
+        self._janitor = Janitor(self.wire, self.name, folder)
+        make_link(self.wire, HOST)
         super().__init__(
             programs,
             folder,
@@ -92,9 +89,7 @@ class Cluster(ControlPlane):
         self.node.kill()
         super().stop()
         self._dns.stop()
-        for arguments in (["link", "del", self.wire],):
-            subprocess.run(["ip", *arguments], capture_output=True, check=False)
-        _clean_cgroups()
+        self._janitor.close()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.stop()
@@ -141,15 +136,18 @@ class Cluster(ControlPlane):
         return any(found["type"] == "Ready" and found["status"] == "True" for found in node["status"]["conditions"])
 
     def _addresses(self, service: str, namespace: str) -> list[str] | None:
+        """For the DNS: None for no such Service, OSError while the API server cannot say."""
         try:
             found = self.get(f"/api/v1/namespaces/{namespace}/services/{service}")
-            address = found["spec"]["clusterIP"]
-            if address != "None":
-                return [address]
-            selector = f"?labelSelector=kubernetes.io/service-name%3D{service}"
-            slices = self.get(f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices{selector}")["items"]
-        except (ControlPlaneError, OSError):
-            return None
+        except ControlPlaneError as error:
+            if error.status == 404:
+                return None
+            raise OSError(str(error)) from error
+        address = found["spec"]["clusterIP"]
+        if address != "None":
+            return [address]
+        selector = f"?labelSelector=kubernetes.io/service-name%3D{service}"
+        slices = self.get(f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices{selector}")["items"]
         endpoints = [endpoint for found in slices for endpoint in found.get("endpoints") or []]
         return [address for endpoint in endpoints for address in endpoint["addresses"]]
 
@@ -157,35 +155,9 @@ class Cluster(ControlPlane):
         """How the API server logs in to the kubelet: its own CA, which is all that the kubelet trusts."""
         run(
             [
-                "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30",
+                "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+                "-nodes", "-days", "30",
                 "-subj", "/O=system:masters/CN=kube-apiserver-kubelet-client", "-addext", "extendedKeyUsage=clientAuth",
                 "-keyout", str(self.folder / "kubelet-client.key"), "-out", str(self.folder / "kubelet-client.crt"),
             ]
         )  # fmt: skip
-
-
-def _wire(name: str) -> None:
-    """The host's end has its address before anything listens on it; the other end moves into the node."""
-    for old in os.listdir("/sys/class/net"):
-        if old.startswith("hg") and len(old) == 8:
-            subprocess.run(["ip", "link", "del", old], capture_output=True, check=False)
-    run(["ip", "link", "add", name, "type", "veth", "peer", "name", f"{name}n"])
-    run(["ip", "addr", "add", f"{HOST}/24", "dev", name])
-    run(["ip", "link", "set", name, "up"])
-
-
-def _clean_cgroups() -> None:
-    """Folders of earlier nodes, from the leaves up; those in use stay."""
-    for controller in CGROUPS.iterdir():
-        for root in controller.glob(f"{PREFIX}-*"):
-            folders = [Path(found) for found, _, _ in os.walk(root, topdown=False)]
-            for folder in folders:
-                with contextlib.suppress(OSError):
-                    folder.rmdir()
-
-
-def make_cgroups(name: str) -> None:
-    for controller in CGROUPS.iterdir():
-        if (controller / "tasks").exists() or (controller / "cgroup.procs").exists():
-            with contextlib.suppress(FileExistsError):
-                (controller / name).mkdir()

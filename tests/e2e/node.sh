@@ -24,7 +24,7 @@ ip link set node0 up
 ip route add default via "$host_ip"
 echo 1 > /proc/sys/net/ipv4/ip_forward
 
-mkdir -p "$work/cni"
+mkdir -p "$work/cni" "$work/pod-logs"
 cat > "$work/cni/10-bridge.conflist" <<CNI
 {"cniVersion": "1.0.0", "name": "pods", "plugins": [
   {"type": "bridge", "bridge": "cni0", "isGateway": true, "hairpinMode": true, "ipMasq": false,
@@ -70,7 +70,7 @@ containerRuntimeEndpoint: unix:///run/containerd/containerd.sock
 clusterDNS: [$host_ip]
 clusterDomain: cluster.local
 resolvConf: $work/resolv.conf
-podLogsDir: /var/log/pods
+podLogsDir: $work/pod-logs
 volumePluginDir: $work/volume-plugins
 evictionHard: {memory.available: 10Mi, nodefs.available: 1Mi, imagefs.available: 1Mi, nodefs.inodesFree: 1%}
 imageGCHighThresholdPercent: 100

@@ -93,7 +93,7 @@ class Supervisor:
         if self.failure is not None:
             logs.get().error(self.failure)
             return 1
-        logs.get().info("drained, bye", instance=self.instance)
+        logs.get().info("drained, bye", instance=self.instance, sigterms=self.signals.terminated)
         return 0
 
     def _wire(self) -> None:
