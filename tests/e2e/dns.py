@@ -19,7 +19,7 @@ TTL_SECONDS = 1
 
 
 class Dns:
-    """Serves UDP at `host`:53. `look_up(service, namespace)` gives addresses, None for no Service; OSError: ask later."""
+    """Serves UDP at `host`:53. `look_up(service, namespace)` gives addresses, None for no Service; OSError: later."""
 
     def __init__(self, host: str, look_up: Callable[[str, str], list[str] | None]) -> None:
         self._look_up = look_up

@@ -26,10 +26,12 @@ TASKFORCE = f"localhost/taskforce:{TAG}"
 APP = f"localhost/app:{TAG}"
 NEXT_APP = f"localhost/app:{TAG}-next"
 """The same application as another image, for a rollout."""
+PREVIOUS = f"localhost/headgate:{TAG}-previous"
+"""The same as HEADGATE under the tag of another version."""
 VALKEY = f"localhost/valkey:{TAG}"
 PAUSE = f"localhost/pause:{TAG}"
 BASE = f"localhost/base:{TAG}"
-ALL = (PAUSE, VALKEY, BASE, HEADGATE, TASKFORCE, APP, NEXT_APP)
+ALL = (PAUSE, VALKEY, BASE, HEADGATE, PREVIOUS, TASKFORCE, APP, NEXT_APP)
 INPUTS = (
     "deploy/Containerfile", "deploy/Containerfile.dockerignore", "requirements/image.txt", "pyproject.toml",
     "README.md", "LICENSE", "core", "operator", "worker", "api", "cli", "deploy/examples/taskforce", "tests/e2e/app",
@@ -71,6 +73,7 @@ class Images:
     def _build_all(self) -> None:
         self._base()
         self._bud(HEADGATE, ROOT / "deploy" / "Containerfile", ROOT, BASE=BASE)
+        self._buildah("tag", HEADGATE, PREVIOUS)
         example = ROOT / "deploy" / "examples" / "taskforce"
         self._bud(TASKFORCE, example / "Containerfile", example, HEADGATE=HEADGATE)
         app = ROOT / "tests" / "e2e" / "app"

@@ -81,6 +81,11 @@ class Installation:
     def queue(self, name: str) -> rq.Queue:
         return rq.Queue(name, connection=self.store())
 
+    def outside_queue(self, namespace: str, service: str, name: str) -> rq.Queue:
+        """A queue in a store that is not the chart's: Service `service` of `namespace`."""
+        host = self.cluster.get(f"/api/v1/namespaces/{namespace}/services/{service}")["spec"]["clusterIP"]
+        return rq.Queue(name, connection=redis.Redis(host=host, port=6379, socket_timeout=5))
+
     def prepare_namespace(self, name: str) -> None:
         self.cluster.create_namespace(name)
         self.cluster.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
@@ -115,10 +120,14 @@ class Installation:
         return found
 
     def headgate(self, *arguments: str) -> str:
-        """The CLI on this machine, with the bundled store."""
+        """`kubectl headgate ...`, the CLI as a kubectl plugin on this machine, with the bundled store."""
         service = self.cluster.get(f"/api/v1/namespaces/{self.namespace}/services/headgate-valkey")
         url = f"redis://{service['spec']['clusterIP']}:6379"
-        return run([str(Path(sys.executable).with_name("headgate")), *arguments, "--store", url])
+        plugins = Path(sys.executable).parent
+        path = f"{plugins}{os.pathsep}{os.environ['PATH']}"
+        environment = {**os.environ, "KUBECONFIG": str(self.cluster.kubeconfig), "PATH": path}
+        kubectl = str(self.cluster.programs / "kubectl")
+        return run([kubectl, "headgate", *arguments, "--store", url], env=environment)
 
     def pods(self, namespace: str, selector: str = "app.kubernetes.io/name=headgate") -> list[dict[str, Any]]:
         path = f"/api/v1/namespaces/{namespace}/pods?labelSelector={selector.replace('=', '%3D')}"

@@ -18,13 +18,13 @@ JANITOR = """
 read -r _
 for _ in $(seq 100); do
   ip link del "$1" 2> /dev/null
-  find /sys/fs/cgroup/*/"$2" -depth -type d -exec rmdir {} + 2> /dev/null
-  ls -d /sys/fs/cgroup/*/"$2" > /dev/null 2>&1 || break
+  find /sys/fs/cgroup/"$2" /sys/fs/cgroup/*/"$2" -depth -type d -exec rmdir {} + 2> /dev/null
+  [ -z "$(find /sys/fs/cgroup -maxdepth 2 -name "$2")" ] && break
   sleep 0.1
 done
 rm -rf "$3/containerd" "$3/etcd"
 """
-"""Waits for the end of its input, which comes with the end of the run, also by SIGKILL. Arguments: link, cgroup, work."""
+"""Waits for the end of its input, which comes with that of the run, also by SIGKILL. Arguments: link, cgroup, work."""
 
 
 class Janitor:
@@ -68,6 +68,10 @@ def make_link(name: str, address: str) -> None:
 
 
 def make_cgroups(name: str) -> None:
+    """What the kubelet takes as root of all pods: one folder (version 2), or one in each hierarchy (version 1)."""
+    if (CGROUPS / "cgroup.controllers").exists():
+        (CGROUPS / name).mkdir(exist_ok=True)
+        return
     for controller in CGROUPS.iterdir():
         if (controller / "tasks").exists() or (controller / "cgroup.procs").exists():
             with contextlib.suppress(FileExistsError):

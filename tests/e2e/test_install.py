@@ -12,6 +12,7 @@ from tests.cluster.control_plane import ControlPlaneError
 from .images import ROOT, TASKFORCE
 from .installation import Installation, policy, reason
 from .node import Cluster
+from .recorder import Recorder
 
 EXAMPLE = ROOT / "deploy" / "examples" / "taskforce"
 
@@ -45,13 +46,23 @@ def test_the_example_runs_in_real_pods(cluster: Cluster, installed: Installation
     assert reasons == ["InForce"] * 9
 
 
-def test_a_held_queue_says_which_gate_holds_it(cluster: Cluster, installed: Installation, namespace: str) -> None:
-    held = policy("held", "-", image=TASKFORCE, stopPolicy="Hold", workers={"replicas": 0})
-    installed.apply(namespace, held)
-    installed.queue("held").enqueue("taskforce.tasks.send_email", "acme", "ada")
-    installed.wait(namespace, "queuepolicy/held")
-    assert reason(installed.read(namespace, "queuepolicies", "held"), "Ready") == "Held"
-    assert "held by stopPolicy" in installed.headgate("explain", "held")
+def test_kubectl_headgate_explain_names_the_gate_that_holds_a_queue(
+    cluster: Cluster, installed: Installation, namespace: str, recorder: Recorder
+) -> None:
+    name = f"narrow-{namespace}"
+    installed.apply(namespace, policy(name, recorder.address, concurrency={"perWorker": 2, "total": 1}))
+    installed.wait(namespace, f"queuepolicy/{name}")
+    jobs = [installed.queue(name).enqueue("e2e_app.nap", 8) for _ in range(2)]
+    cluster.wait_until(lambda: recorder.started(name) == 1, "one job runs")
+    said = installed.headgate("explain", name)
+    assert "1 running, 1 queued" in said
+    assert "held by concurrency.total" in said
+    assert jobs[0].id in said, "and who has the place"
+
+    stop = '{"spec":{"stopPolicy":"Hold"}}'
+    cluster.kubectl("-n", namespace, "patch", "queuepolicy", name, "--type=merge", "-p", stop)
+    installed.wait(namespace, f"queuepolicy/{name}", "jsonpath={.status.conditions[?(@.type=='Ready')].reason}=Held")
+    assert "held by stop" in installed.headgate("explain", name)
 
 
 def test_writers_of_policies_need_the_right_to_make_pods(cluster: Cluster, installed: Installation) -> None:

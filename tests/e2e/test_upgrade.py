@@ -1,0 +1,211 @@
+"""An installation's life under load: older version, upgrade with a changed CRD, rollback, uninstall, install again.
+
+The release of the other scenarios is replaced for it and put back at the end; its store lives outside of the chart.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import rq
+import yaml
+
+from tests.cluster.control_plane import ControlPlaneError
+
+from .images import TAG, VALKEY
+from .installation import CHART, VALUES, Installation, policy, reason
+from .node import Cluster
+from .recorder import Recorder
+
+TOTAL = 3
+STORE = "store"
+CRD = "customresourcedefinition/queuepolicies.headgate.dev"
+"""The CRD that differs: the older version does not know `workers.memory`."""
+
+
+@pytest.fixture
+def lifecycle(cluster: Cluster, installed: Installation, namespace: str) -> Iterator[Installation]:
+    """The installation, with a store of its own in `namespace` as only store."""
+    installed.apply(namespace, *store_objects())
+    installed.wait(namespace, f"deployment/{STORE}", "condition=Available")
+    url = f"redis://{STORE}.{namespace}.svc:6379"
+    for where, name in ((installed.namespace, "outside-store"), (namespace, "outside-store")):
+        cluster.kubectl("-n", where, "create", "secret", "generic", name, f"--from-literal=url={url}")
+    yield installed
+    installed.helm("upgrade", "--install", "headgate", str(CHART), "-f", str(installed.values))
+    installed.ready()
+    cluster.kubectl("-n", installed.namespace, "delete", "secret", "outside-store")
+
+
+def test_upgrade_rollback_uninstall_and_install_again_under_load(
+    cluster: Cluster, lifecycle: Installation, namespace: str, recorder: Recorder, tmp_path: Path
+) -> None:
+    name = f"upgrade-{namespace}"
+    values = write_values(tmp_path)
+    release = ["headgate", "-f", str(values)]
+    previous = older_chart(tmp_path)
+
+    lifecycle.helm("upgrade", release[0], str(previous), *release[1:], "--set", f"image.tag={TAG}-previous")
+    lifecycle.ready()
+    assert not knows_memory(cluster)
+    limits = {"concurrency": {"perWorker": 2, "total": TOTAL}, "workers": {"replicas": 2}}
+    lifecycle.apply(namespace, policy(name, recorder.address, **limits))
+    in_force(cluster, lifecycle, namespace, name)
+    workers = uids(lifecycle, namespace)
+
+    with Load(lifecycle.outside_queue(namespace, STORE, name)) as load:
+        cluster.wait_until(lambda: recorder.started(name) > TOTAL, "jobs run")
+
+        lifecycle.helm("upgrade", release[0], str(CHART), *release[1:])
+        lifecycle.ready()
+        assert knows_memory(cluster), "the upgrade brings the new CRD"
+        change(cluster, namespace, name, {"backlog": {"limit": 1000}})
+        in_force(cluster, lifecycle, namespace, name)
+
+        lifecycle.helm("rollback", "headgate")
+        lifecycle.ready()
+        assert not knows_memory(cluster), "and the rollback the old one"
+        change(cluster, namespace, name, {"backlog": {"limit": 2000}})
+        in_force(cluster, lifecycle, namespace, name)
+
+        said = lifecycle.helm("uninstall", "headgate", "--cascade", "foreground", "--wait", "--timeout", "120s")
+        assert "queuepolicies.headgate.dev" in said, "helm says what it kept"
+        assert "NotFound" in refusal(cluster, "-n", lifecycle.namespace, "get", "deployment", "headgate-operator")
+        assert knows_memory(cluster) is False, "the CRD stays"
+        assert lifecycle.read(namespace, "queuepolicies", name)["spec"]["concurrency"]["total"] == TOTAL
+        before = recorder.started(name)
+        cluster.wait_until(lambda: recorder.started(name) > before + 5, "workers go on without an operator")
+
+        lifecycle.helm("install", release[0], str(CHART), *release[1:])
+        lifecycle.ready()
+        change(cluster, namespace, name, {"backlog": {"limit": 3000}})
+        in_force(cluster, lifecycle, namespace, name)
+        assert uids(lifecycle, namespace) == workers, "no worker was restarted by any of it"
+    cluster.wait_until(lambda: len(recorder.ended(name)) == len(load.jobs), "all jobs are done", timeout=90)
+    assert recorder.starts(name) == dict.fromkeys(load.jobs, 1), "each ran once"
+    assert recorder.most_at_once(name) <= TOTAL
+    cluster.kubectl("-n", namespace, "delete", "queuepolicy", name)
+    cluster.wait_until(lambda: not lifecycle.pods(namespace), "the workers ended", timeout=60)
+
+
+class Load:
+    """Enqueues a job as soon as fewer than ten wait, until the end of the block. `jobs`: their ids."""
+
+    def __init__(self, queue: rq.Queue) -> None:
+        self.jobs: list[str] = []
+        self._queue = queue
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._enqueue, daemon=True)
+
+    def __enter__(self) -> Load:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _enqueue(self) -> None:
+        while not self._done.wait(0.1):
+            if self._queue.count < 10:
+                self.jobs.append(self._queue.enqueue("e2e_app.nap", 0.5).id)
+
+
+def older_chart(folder: Path) -> Path:
+    """The chart as the version before: another number, and a CRD that lacks a field."""
+    target = folder / "previous"
+    shutil.copytree(CHART, target)
+    chart = yaml.safe_load((target / "Chart.yaml").read_text())
+    chart["version"] = "0.0.9"
+    (target / "Chart.yaml").write_text(yaml.safe_dump(chart))
+    file = target / "files/crds/queuepolicies.yaml"
+    text = yaml.safe_load(file.read_text())
+    for version in text["spec"]["versions"]:
+        spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
+        del spec["properties"]["workers"]["properties"]["memory"]
+    # The chart's template looks for the line `metadata:`.
+    file.write_text("# older\n" + yaml.safe_dump(text, sort_keys=False))
+    return target
+
+
+def knows_memory(cluster: Cluster) -> bool:
+    path = "{.spec.versions[0].schema.openAPIV3Schema.properties.spec.properties.workers.properties.memory.type}"
+    return bool(cluster.kubectl("get", CRD, "-o", f"jsonpath={path}"))
+
+
+def change(cluster: Cluster, namespace: str, name: str, spec: dict[str, Any]) -> None:
+    text = json.dumps({"spec": spec})
+    cluster.kubectl("-n", namespace, "patch", "queuepolicy", name, "--type=merge", "-p", text)
+
+
+def in_force(cluster: Cluster, installed: Installation, namespace: str, name: str) -> None:
+    def observed() -> bool:
+        found = installed.read(namespace, "queuepolicies", name)
+        current = (found.get("status") or {}).get("observedGeneration") == found["metadata"]["generation"]
+        return current and reason(found, "Ready") == "InForce"
+
+    cluster.wait_until(observed, f"{name} is in force", timeout=60)
+
+
+def uids(installed: Installation, namespace: str) -> set[str]:
+    """Of the worker pods, with their restarts."""
+    return {
+        f"{pod['metadata']['uid']}/{status['restartCount']}"
+        for pod in installed.pods(namespace)
+        for status in pod["status"]["containerStatuses"]
+    }
+
+
+def refusal(cluster: Cluster, *arguments: str) -> str:
+    with pytest.raises(ControlPlaneError) as caught:
+        cluster.kubectl(*arguments)
+    return str(caught.value)
+
+
+def write_values(folder: Path) -> Path:
+    """One store, in a Secret that is not the chart's."""
+    store = {"name": "default", "secretName": "outside-store", "workerSecretName": "outside-store", "namespaces": ["*"]}
+    target = folder / "values.json"
+    target.write_text(json.dumps({"image": VALUES["image"], "valkey": {"enabled": False}, "stores": [store]}))
+    return target
+
+
+def store_objects() -> list[dict[str, Any]]:
+    """A Valkey as an administrator of the cluster might run it."""
+    labels = {"app": STORE}
+    security = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "readOnlyRootFilesystem": True}
+    command = ["valkey-server", "--save", "", "--protected-mode", "no", "--dir", "/tmp"]
+    container = {
+        "name": STORE,
+        "image": VALKEY,
+        "imagePullPolicy": "Never",
+        "command": command,
+        "readinessProbe": {"tcpSocket": {"port": 6379}, "periodSeconds": 1},
+        "securityContext": security,
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
+    }
+    pod_security = {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}}
+    spec = {"containers": [container], "securityContext": pod_security, "volumes": [{"name": "tmp", "emptyDir": {}}]}
+    return [
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": STORE},
+            "spec": {
+                "selector": {"matchLabels": labels},
+                "template": {"metadata": {"labels": labels}, "spec": spec},
+            },
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": STORE},
+            "spec": {"selector": labels, "ports": [{"port": 6379}]},
+        },
+    ]
