@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 
 import pytest
 
@@ -19,33 +18,43 @@ from .node import Cluster
 from .recorder import Recorder
 from .workplace import cache
 
+ORDER = {"test_install.py": -1, "test_outage.py": 1}
+"""What installs on a fresh node is first. An API server that was away is last: the kubelet looks for it at intervals
+that grow to 30 s, and the next test would wait."""
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The marker, and the first installation first: what it times must be a fresh node."""
     for item in items:
-        if "cluster" in getattr(item, "fixturenames", ()) and "tests/e2e" in item.nodeid:
+        if {"cluster", "images"} & set(getattr(item, "fixturenames", ())) and "tests/e2e" in item.nodeid:
             item.add_marker(pytest.mark.e2e)
-    items.sort(key=lambda item: "e2e/test_install.py" not in item.nodeid)
+    items.sort(key=lambda item: ORDER.get(item.path.name, 0) if "tests/e2e" in item.nodeid else 0)
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Cluster]:
-    """Built and started; on a machine that cannot it skips, and fails where HEADGATE_E2E_STRICT is set."""
+def images(pytestconfig: pytest.Config) -> Iterator[Images]:
+    """Programs and images, built where needed; the machine is this run's alone until its end.
+
+    On a machine that cannot run a node it skips, and fails where HEADGATE_E2E_STRICT is set.
+    """
     reason = cannot()
+    if reason and os.environ.get("HEADGATE_E2E_STRICT"):
+        pytest.fail(reason, pytrace=False)
     if reason:
-        if os.environ.get("HEADGATE_E2E_STRICT"):
-            pytest.fail(reason, pytrace=False)
         pytest.skip(reason)
-    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
-    held = ExitStack()
-    with capture.global_and_fixture_disabled():
-        programs.install_packages()
-        folder = binaries.node_folder()
-        programs.helm()
-        archives = Images(cache("images")).build()
-        held.enter_context(alone())
-    with held, Cluster(folder, tmp_path_factory.mktemp("node"), archives) as running:
+    built = Images(cache("images"))
+    with alone():
+        with pytestconfig.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+            programs.install_packages()
+            binaries.node_folder()
+            programs.helm()
+            built.build()
+        yield built
+
+
+@pytest.fixture(scope="session")
+def cluster(images: Images, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with Cluster(binaries.node_folder(), tmp_path_factory.mktemp("node"), images.archives) as running:
         yield running
 
 
@@ -71,8 +80,3 @@ def namespace(cluster: Cluster, installed: Installation) -> Iterator[str]:
     installed.prepare_namespace(name)
     yield name
     cluster.kubectl("delete", "namespace", name, "--wait=false")
-
-
-@pytest.fixture
-def wait_until(cluster: Cluster) -> Callable[..., None]:
-    return cluster.wait_until

@@ -52,7 +52,12 @@ class Images:
 
     folder: Path
 
-    def build(self) -> list[Path]:
+    @property
+    def archives(self) -> list[Path]:
+        """What a node needs, in the order of import."""
+        return [self.archive(name) for name in ALL if name != BASE]
+
+    def build(self) -> None:
         """All images, each as a docker-archive that containerd imports: 30 s, or 0 when no input changed."""
         self.folder.mkdir(parents=True, exist_ok=True)
         stamp = self.folder / "images.stamp"
@@ -61,7 +66,6 @@ class Images:
             stamp.unlink(missing_ok=True)
             self._build_all()
             stamp.write_text(wanted)
-        return [self.archive(name) for name in ALL]
 
     def archive(self, name: str) -> Path:
         return self.folder / f"{name.rpartition('/')[2].replace(':', '-')}.tar"
@@ -172,7 +176,8 @@ def main() -> int:
     from .workplace import cache
 
     images = Images(cache("images"))
-    for archive in images.build():
+    images.build()
+    for archive in images.archives:
         print(archive, layers_size(archive))
     print("over its base:", images.size_over_base() // 1_000_000, "MB")
     return 0

@@ -15,8 +15,9 @@ import rq
 from tests.cluster.control_plane import ControlPlaneError
 
 from .commands import run
-from .images import APP, HEADGATE, ROOT, TAG
+from .images import HEADGATE, ROOT, TAG
 from .node import Cluster
+from .objects import reason
 
 SYSTEM = "headgate-system"
 CHART = ROOT / "charts" / "headgate"
@@ -64,10 +65,19 @@ class Installation:
         return True
 
     def ready(self, timeout: int = 90) -> None:
+        """Everything is available, and what an upgrade replaced is gone."""
         self.cluster.kubectl(
             "-n", self.namespace, "wait", "deployment", "--all", "--for=condition=Available", f"--timeout={timeout}s",
             timeout=timeout + 10,
         )  # fmt: skip
+        deployments = self.cluster.kubectl("-n", self.namespace, "get", "deployment", "-o", "name").split()
+        for name in deployments:
+            self.cluster.kubectl("-n", self.namespace, "rollout", "status", name, timeout=timeout)
+        self.cluster.wait_until(lambda: not self._ending(), "replaced pods ended", timeout)
+
+    def _ending(self) -> list[str]:
+        found = self.cluster.get(f"/api/v1/namespaces/{self.namespace}/pods")["items"]
+        return [pod["metadata"]["name"] for pod in found if "deletionTimestamp" in pod["metadata"]]
 
     @property
     def store_url(self) -> str:
@@ -110,6 +120,21 @@ class Installation:
             events = self.cluster.kubectl("-n", namespace, "get", "events", "--sort-by=.lastTimestamp")
             raise AssertionError(f"{error}\n{shown}\n{events[-3000:]}") from error
 
+    def change(self, namespace: str, name: str, spec: dict[str, Any]) -> None:
+        """Merge `spec` into that of a QueuePolicy."""
+        text = json.dumps({"spec": spec})
+        self.cluster.kubectl("-n", namespace, "patch", "queuepolicy", name, "--type=merge", "-p", text)
+
+    def in_force(self, namespace: str, name: str, timeout: float = 60) -> None:
+        """Wait until what a QueuePolicy says now is in force."""
+
+        def observed() -> bool:
+            found = self.read(namespace, "queuepolicies", name)
+            current = (found.get("status") or {}).get("observedGeneration") == found["metadata"]["generation"]
+            return current and reason(found, "Ready") == "InForce"
+
+        self.cluster.wait_until(observed, f"{name} is in force", timeout)
+
     def read(self, namespace: str, plural: str, name: str) -> dict[str, Any]:
         return self.cluster.get(f"/apis/headgate.dev/v1alpha1/namespaces/{namespace}/{plural}/{name}")
 
@@ -133,27 +158,3 @@ class Installation:
         path = f"/api/v1/namespaces/{namespace}/pods?labelSelector={selector.replace('=', '%3D')}"
         found: list[dict[str, Any]] = self.cluster.get(path)["items"]
         return found
-
-
-def reason(found: dict[str, Any], condition: str) -> str:
-    """The reason of a condition, or "" while it has none."""
-    conditions = (found.get("status") or {}).get("conditions") or []
-    return next((entry["reason"] for entry in conditions if entry["type"] == condition), "")
-
-
-def policy(name: str, recorder: str, image: str = APP, **spec: Any) -> dict[str, Any]:
-    """A QueuePolicy whose workers run the suite's application; `spec` is laid over it."""
-    workers = spec.pop("workers", {})
-    container = {
-        "name": "worker",
-        "image": image,
-        "imagePullPolicy": "Never",
-        "env": [{"name": "RECORDER", "value": recorder}, {"name": "HEADGATE_PRELOAD", "value": "e2e_app"}],
-        **workers.pop("container", {}),
-    }
-    return {
-        "apiVersion": "headgate.dev/v1alpha1",
-        "kind": "QueuePolicy",
-        "metadata": {"name": name},
-        "spec": {**spec, "workers": {"template": {"spec": {"containers": [container]}}, **workers}},
-    }

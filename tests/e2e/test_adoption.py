@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from .images import APP
-from .installation import Installation, policy, reason
+from .installation import Installation
 from .node import Cluster
+from .objects import deployment, policy, reason
 from .recorder import Recorder
 
 TOTAL = 2
@@ -26,7 +27,7 @@ def test_from_plain_rq_workers_to_a_policy_and_never_both_at_once(
     # 1. The policy, held: its workers come up and start nothing; the old ones go on, and status says so.
     held = policy(name, recorder.address, stopPolicy="Hold", concurrency={"perWorker": 2, "total": TOTAL})
     installed.apply(namespace, held)
-    installed.wait(namespace, f"deployment/{name}-worker", "condition=Available")
+    installed.wait(namespace, f"queuepolicy/{name}", "condition=WorkersReady")
     cluster.wait_until(
         lambda: reason(installed.read(namespace, "queuepolicies", name), "Enforced") == "ForeignWorkers",
         "status names the old workers", timeout=60,
@@ -40,9 +41,7 @@ def test_from_plain_rq_workers_to_a_policy_and_never_both_at_once(
     assert recorder.most_at_once(name) <= 3, "three old workers, one job each"
 
     # 3. The gate opens.
-    cluster.kubectl(
-        "-n", namespace, "patch", "queuepolicy", name, "--type=merge", "-p", '{"spec":{"stopPolicy":"None"}}'
-    )
+    installed.change(namespace, name, {"stopPolicy": "None"})
     more = [queue.enqueue("e2e_app.nap", 0.2) for _ in range(10)]
     cluster.wait_until(lambda: len(recorder.ended(name)) == JOBS + 10, "all jobs are done", timeout=90)
     after = recorder.of(name)[before:]
@@ -70,44 +69,9 @@ def most_at_once(recorder: Recorder, queue: str, since: int) -> int:
 
 def plain_workers(queue: str, recorder: str) -> dict[str, Any]:
     """What a team has before: three pods of stock RQ."""
-    container = {
-        "name": "worker",
-        "image": APP,
-        "imagePullPolicy": "Never",
-        "command": ["rq", "worker", "--url", "$(STORE)", queue],
-        "env": [
-            {"name": "STORE", "valueFrom": {"secretKeyRef": {"name": "headgate-store", "key": "url"}}},
-            {"name": "HEADGATE_POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
-            {"name": "RECORDER", "value": recorder},
-        ],
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
-        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
-    }
-    labels = {"app": "legacy"}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": "legacy"},
-        "spec": {
-            "replicas": 3,
-            "selector": {"matchLabels": labels},
-            "template": {
-                "metadata": {"labels": labels},
-                "spec": {
-                    "automountServiceAccountToken": False,
-                    "enableServiceLinks": False,
-                    "securityContext": {
-                        "runAsNonRoot": True,
-                        "runAsUser": 65532,
-                        "seccompProfile": {"type": "RuntimeDefault"},
-                    },
-                    "containers": [container],
-                    "volumes": [{"name": "tmp", "emptyDir": {}}],
-                },
-            },
-        },
-    }
+    environment = [
+        {"name": "STORE", "valueFrom": {"secretKeyRef": {"name": "headgate-store", "key": "url"}}},
+        {"name": "HEADGATE_POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+        {"name": "RECORDER", "value": recorder},
+    ]
+    return deployment("legacy", APP, ["rq", "worker", "--url", "$(STORE)", queue], replicas=3, env=environment)

@@ -10,8 +10,9 @@ import pytest
 from tests.cluster.control_plane import ControlPlaneError
 
 from .images import ROOT, TASKFORCE
-from .installation import Installation, policy, reason
+from .installation import Installation
 from .node import Cluster
+from .objects import policy, reason
 from .recorder import Recorder
 
 EXAMPLE = ROOT / "deploy" / "examples" / "taskforce"
@@ -59,8 +60,7 @@ def test_kubectl_headgate_explain_names_the_gate_that_holds_a_queue(
     assert "held by concurrency.total" in said
     assert jobs[0].id in said, "and who has the place"
 
-    stop = '{"spec":{"stopPolicy":"Hold"}}'
-    cluster.kubectl("-n", namespace, "patch", "queuepolicy", name, "--type=merge", "-p", stop)
+    installed.change(namespace, name, {"stopPolicy": "Hold"})
     installed.wait(namespace, f"queuepolicy/{name}", "jsonpath={.status.conditions[?(@.type=='Ready')].reason}=Held")
     assert "held by stop" in installed.headgate("explain", name)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from .installation import Installation, policy
+from .installation import Installation
 from .node import Cluster
+from .objects import policy
 from .pod_logs import PodLogs
 from .recorder import Recorder
 
 LIMIT_MIB = 160
+COUNTERS = ("/sys/fs/cgroup/memory/memory.oom_control", "/sys/fs/cgroup/memory.events")
 
 
 def test_a_job_over_the_memory_limit_ends_as_poison_with_its_reason(
@@ -33,7 +35,17 @@ def test_a_job_over_the_memory_limit_ends_as_poison_with_its_reason(
     assert "Poison: the process that ran this job died more than 2 times" in str(result.exc_string)
     assert "signal 9" in str(result.exc_string)
     assert sum(text.count("outcome=requeued") for text in logs.by_pod().values()) == 2
-    restarts = [
-        status["restartCount"] for pod in installed.pods(namespace) for status in pod["status"]["containerStatuses"]
-    ]
-    assert restarts == [0], "the worker itself lived on"
+    (pod,) = installed.pods(namespace)
+    assert pod["status"]["containerStatuses"][0]["restartCount"] == 0, "the worker itself lived on"
+    assert oom_kills(cluster, namespace, pod["metadata"]["name"]) == 3, "it was the kernel, for memory"
+
+
+def oom_kills(cluster: Cluster, namespace: str, pod: str) -> int:
+    """How many processes of the container the kernel killed, as its cgroup counts (version 1 or 2)."""
+    script = f"""
+from pathlib import Path
+for name in {COUNTERS}:
+    if Path(name).exists():
+        print(dict(line.split() for line in Path(name).read_text().splitlines())["oom_kill"])
+"""
+    return int(cluster.kubectl("-n", namespace, "exec", pod, "-c", "worker", "--", "python3", "-c", script))

@@ -19,8 +19,9 @@ import yaml
 from tests.cluster.control_plane import ControlPlaneError
 
 from .images import TAG, VALKEY
-from .installation import CHART, VALUES, Installation, policy, reason
+from .installation import CHART, VALUES, Installation
 from .node import Cluster
+from .objects import deployment, policy, service
 from .recorder import Recorder
 
 TOTAL = 3
@@ -56,7 +57,7 @@ def test_upgrade_rollback_uninstall_and_install_again_under_load(
     assert not knows_memory(cluster)
     limits = {"concurrency": {"perWorker": 2, "total": TOTAL}, "workers": {"replicas": 2}}
     lifecycle.apply(namespace, policy(name, recorder.address, **limits))
-    in_force(cluster, lifecycle, namespace, name)
+    lifecycle.in_force(namespace, name)
     workers = uids(lifecycle, namespace)
 
     with Load(lifecycle.outside_queue(namespace, STORE, name)) as load:
@@ -65,27 +66,27 @@ def test_upgrade_rollback_uninstall_and_install_again_under_load(
         lifecycle.helm("upgrade", release[0], str(CHART), *release[1:])
         lifecycle.ready()
         assert knows_memory(cluster), "the upgrade brings the new CRD"
-        change(cluster, namespace, name, {"backlog": {"limit": 1000}})
-        in_force(cluster, lifecycle, namespace, name)
+        lifecycle.change(namespace, name, {"backlog": {"limit": 1000}})
+        lifecycle.in_force(namespace, name)
 
         lifecycle.helm("rollback", "headgate")
         lifecycle.ready()
         assert not knows_memory(cluster), "and the rollback the old one"
-        change(cluster, namespace, name, {"backlog": {"limit": 2000}})
-        in_force(cluster, lifecycle, namespace, name)
+        lifecycle.change(namespace, name, {"backlog": {"limit": 2000}})
+        lifecycle.in_force(namespace, name)
 
         said = lifecycle.helm("uninstall", "headgate", "--cascade", "foreground", "--wait", "--timeout", "120s")
         assert "queuepolicies.headgate.dev" in said, "helm says what it kept"
         assert "NotFound" in refusal(cluster, "-n", lifecycle.namespace, "get", "deployment", "headgate-operator")
-        assert knows_memory(cluster) is False, "the CRD stays"
+        assert not knows_memory(cluster), "the CRD stays"
         assert lifecycle.read(namespace, "queuepolicies", name)["spec"]["concurrency"]["total"] == TOTAL
         before = recorder.started(name)
         cluster.wait_until(lambda: recorder.started(name) > before + 5, "workers go on without an operator")
 
         lifecycle.helm("install", release[0], str(CHART), *release[1:])
         lifecycle.ready()
-        change(cluster, namespace, name, {"backlog": {"limit": 3000}})
-        in_force(cluster, lifecycle, namespace, name)
+        lifecycle.change(namespace, name, {"backlog": {"limit": 3000}})
+        lifecycle.in_force(namespace, name)
         assert uids(lifecycle, namespace) == workers, "no worker was restarted by any of it"
     cluster.wait_until(lambda: len(recorder.ended(name)) == len(load.jobs), "all jobs are done", timeout=90)
     assert recorder.starts(name) == dict.fromkeys(load.jobs, 1), "each ran once"
@@ -139,20 +140,6 @@ def knows_memory(cluster: Cluster) -> bool:
     return bool(cluster.kubectl("get", CRD, "-o", f"jsonpath={path}"))
 
 
-def change(cluster: Cluster, namespace: str, name: str, spec: dict[str, Any]) -> None:
-    text = json.dumps({"spec": spec})
-    cluster.kubectl("-n", namespace, "patch", "queuepolicy", name, "--type=merge", "-p", text)
-
-
-def in_force(cluster: Cluster, installed: Installation, namespace: str, name: str) -> None:
-    def observed() -> bool:
-        found = installed.read(namespace, "queuepolicies", name)
-        current = (found.get("status") or {}).get("observedGeneration") == found["metadata"]["generation"]
-        return current and reason(found, "Ready") == "InForce"
-
-    cluster.wait_until(observed, f"{name} is in force", timeout=60)
-
-
 def uids(installed: Installation, namespace: str) -> set[str]:
     """Of the worker pods, with their restarts."""
     return {
@@ -178,34 +165,6 @@ def write_values(folder: Path) -> Path:
 
 def store_objects() -> list[dict[str, Any]]:
     """A Valkey as an administrator of the cluster might run it."""
-    labels = {"app": STORE}
-    security = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "readOnlyRootFilesystem": True}
     command = ["valkey-server", "--save", "", "--protected-mode", "no", "--dir", "/tmp"]
-    container = {
-        "name": STORE,
-        "image": VALKEY,
-        "imagePullPolicy": "Never",
-        "command": command,
-        "readinessProbe": {"tcpSocket": {"port": 6379}, "periodSeconds": 1},
-        "securityContext": security,
-        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
-    }
-    pod_security = {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}}
-    spec = {"containers": [container], "securityContext": pod_security, "volumes": [{"name": "tmp", "emptyDir": {}}]}
-    return [
-        {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": {"name": STORE},
-            "spec": {
-                "selector": {"matchLabels": labels},
-                "template": {"metadata": {"labels": labels}, "spec": spec},
-            },
-        },
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": {"name": STORE},
-            "spec": {"selector": labels, "ports": [{"port": 6379}]},
-        },
-    ]
+    probe = {"tcpSocket": {"port": 6379}, "periodSeconds": 1}
+    return [deployment(STORE, VALKEY, command, readinessProbe=probe), service(STORE, 6379)]
