@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,7 @@ from .node import Cluster
 from .recorder import Recorder
 from .workplace import cache
 
+FOLDER = Path(__file__).parent
 ORDER = {"test_install.py": -1, "test_outage.py": 1}
 """What installs on a fresh node is first. An API server that was away is last: the kubelet looks for it at intervals
 that grow to 30 s, and the next test would wait."""
@@ -25,10 +27,12 @@ that grow to 30 s, and the next test would wait."""
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All of this folder is `e2e`, and `cluster` too, so that `-m "not cluster"` starts no node."""
     for item in items:
-        if {"cluster", "images"} & set(getattr(item, "fixturenames", ())) and "tests/e2e" in item.nodeid:
+        if item.path.parent == FOLDER:
             item.add_marker(pytest.mark.e2e)
-    items.sort(key=lambda item: ORDER.get(item.path.name, 0) if "tests/e2e" in item.nodeid else 0)
+            item.add_marker(pytest.mark.cluster)
+    items.sort(key=lambda item: ORDER.get(item.path.name, 0) if item.path.parent == FOLDER else 0)
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,6 @@ time.sleep(60)
 """
 
 
-@pytest.mark.e2e
 @pytest.mark.skipif(cannot() is not None, reason=str(cannot()))
 def test_the_link_the_cgroups_and_the_large_folders_go_with_a_killed_run(tmp_path: Path) -> None:
     link, cgroup = f"hg{secrets.token_hex(3)}", f"headgate-e2e-{secrets.token_hex(3)}"
