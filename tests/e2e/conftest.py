@@ -13,16 +13,16 @@ from tests.cluster import binaries
 
 from . import programs
 from .images import Images
-from .installation import SYSTEM, Installation
+from .installation import Installation
 from .machine import alone, cannot
-from .node import Cluster
+from .node import SYSTEM, Cluster
 from .recorder import Recorder
 from .workplace import cache
 
 FOLDER = Path(__file__).parent
-ORDER = {"test_install.py": -1, "test_outage.py": 1}
-"""What installs on a fresh node is first. An API server that was away is last: the kubelet looks for it at intervals
-that grow to 30 s, and the next test would wait."""
+ORDER = {"test_install.py": -1, "test_rights.py": 1, "test_upgrade.py": 2, "test_outage.py": 3}
+"""First what needs a fresh node. Last what looks back, what replaces the installation, and an API server that is away:
+the kubelet looks for it at intervals that grow to 30 s, and the next test would wait."""
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -19,7 +19,6 @@ from .images import HEADGATE, ROOT, TAG
 from .node import Cluster
 from .objects import reason
 
-SYSTEM = "headgate-system"
 CHART = ROOT / "charts" / "headgate"
 VALUES: dict[str, Any] = {
     "image": {"repository": HEADGATE.rpartition(":")[0], "tag": TAG, "pullPolicy": "Never"},

@@ -6,12 +6,14 @@ processes, mounts and interfaces along. What is left then a janitor removes (mac
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests.cluster import audit
 from tests.cluster.child import Child
 from tests.cluster.control_plane import ControlPlane, ControlPlaneError
 
@@ -22,6 +24,7 @@ from .machine import Janitor, make_cgroups, make_link
 HOST, NODE = "10.89.0.1", "10.89.0.2"
 PODS, SERVICES = "10.90.0.0/24", "10.96.0.0/24"
 FIRST_SERVICE = "10.96.0.1"
+SYSTEM = "headgate-system"
 PREFIX = "headgate-e2e"
 
 
@@ -50,6 +53,7 @@ class Cluster(ControlPlane):
             ],
             controller_manager=["--use-service-account-credentials=true"],
         )
+        self._record_reads_too()
         self._client_certificate()
         self.add_user(f"system:node:{self.name}", "system:nodes", "kubelet.json")
         self.add_user("system:kube-proxy", "system:node-proxier", "proxy.json")
@@ -150,6 +154,12 @@ class Cluster(ControlPlane):
         slices = self.get(f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices{selector}")["items"]
         endpoints = [endpoint for found in slices for endpoint in found.get("endpoints") or []]
         return [address for endpoint in endpoints for address in endpoint["addresses"]]
+
+    def _record_reads_too(self) -> None:
+        """Of the installed programs, which must not be refused anything."""
+        ours = {"level": "Metadata", "userGroups": [f"system:serviceaccounts:{SYSTEM}"]}
+        policy = {**audit.POLICY, "rules": [ours, *audit.POLICY["rules"]]}
+        (self.folder / "audit-policy.json").write_text(json.dumps(policy))
 
     def _client_certificate(self) -> None:
         """How the API server logs in to the kubelet: its own CA, which is all that the kubelet trusts."""
