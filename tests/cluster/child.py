@@ -10,6 +10,9 @@ from pathlib import Path
 # short-lived thread would die with it. This thread starts them all and lives as long as the interpreter.
 STARTER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="child-starter")
 
+DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL")
+"""Before a command line: the kernel kills the program when the thread that started it ends, also by SIGKILL."""
+
 
 class ChildError(RuntimeError):
     """A server ended by itself; the message ends with the last lines of its log."""
@@ -63,7 +66,7 @@ class Child:
     def _spawn(self) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
             return subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", *self.command],
+                [*DIES_WITH_US, *self.command],
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

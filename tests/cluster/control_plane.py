@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from . import audit, servers
 from .api import Api, ControlPlaneError
-from .child import Child
+from .child import DIES_WITH_US, Child
 from .credentials import ADMIN, Credentials
 
 __all__ = ["ControlPlane", "ControlPlaneError"]
@@ -146,7 +146,7 @@ class ControlPlane:
             "KUBERC": "off",
         }
         result = subprocess.run(
-            [str(self.programs / "kubectl"), *arguments],
+            [*DIES_WITH_US, str(self.programs / "kubectl"), *arguments],
             env=environment,
             input=stdin if stdin is not None else "",
             capture_output=True,

@@ -6,6 +6,8 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.cluster.child import DIES_WITH_US
+
 
 class CommandError(RuntimeError):
     """A program failed; the message has its command line and the end of what it wrote."""
@@ -19,10 +21,17 @@ def run(
     env: Mapping[str, str] | None = None,
     folder: Path | None = None,
 ) -> str:
-    """Its stdout. CommandError when it fails or takes longer than `timeout` seconds."""
+    """Its stdout; it ends with this process. CommandError when it fails or takes longer than `timeout` seconds."""
     try:
         done = subprocess.run(
-            command, input=stdin, capture_output=True, text=True, timeout=timeout, env=env, cwd=folder, check=False
+            [*DIES_WITH_US, *command],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            env=env,
+            cwd=folder,
+            check=False,
         )
     except subprocess.TimeoutExpired as error:
         raise CommandError(f"{' '.join(command)}: not done after {timeout:g} s") from error
