@@ -1,8 +1,11 @@
-"""`make story`: the same evening twice, as it was and with the nine policies, told by the recorder alone.
+"""`make story`: the same evening twice, as it was and with the policies, told by the recorder alone.
 
 Before: nine stock RQ workers of ten processes each, so ninety jobs at once. After: nine Headgate workers with the
 example's policies. Both get the same jobs by plain rq, the same `kill -9` of one job's process and of one whole worker
 (which is started again at once, as any supervisor does), and thirty seconds to get over it.
+
+Then the backend: its visitors hammer the admin page and guess passwords in real time; its three minute tasks run by
+`setInterval` before and by `headgate-task` after, on a clock in which a minute and all runs are fifteen times shorter.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ from tests.recorder.history import Kind, of
 from tests.recorder.overlap import peak
 from tests.recorder.runs import KILLED, runs
 from tests.story import promises
+from tests.story.backend_evening import backend_evening, rows
 from tests.story.world import QUEUES, World, until
 
 BEFORE_EACH = 10
@@ -136,11 +140,11 @@ def judge(world: World, meter: Meter, grants: Grants, cpu: float) -> Evening:
     )
 
 
-def show(before: Evening, after: Evening) -> str:
+def shown(before: Evening, after: Evening) -> list[list[str]]:
     def row(what: str, name: str, form: str = "{:,}") -> list[str]:
         return [what, *(form.format(getattr(side, name)) for side in (before, after))]
 
-    rows = [
+    return [
         row("jobs enqueued, by plain rq", "jobs"),
         row("most jobs at once (90 allowed before, 31 after)", "at_once"),
         row("most mails at once (budget: 13)", "mail_at_once"),
@@ -152,13 +156,13 @@ def show(before: Evening, after: Evening) -> str:
         row("not over 30 s after the kill -9", "left"),
         row("failed because they were killed", "killed_failed"),
     ]
-    return table(["by the recorder", "before", "after"], rows)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make story", description=__doc__.splitlines()[0])
     parser.add_argument("--jobs", type=int, default=700)
     parser.add_argument("--speed", type=float, default=0.12, help="of the jobs: 0.12 makes each eight times as long")
+    parser.add_argument("--seconds", type=float, default=40, help="of each evening of the backend")
     options = parser.parse_args()
     load = options.jobs, options.speed
     with tempfile.TemporaryDirectory(prefix="headgate-story-") as folder:
@@ -166,9 +170,15 @@ def main() -> int:
         before = evening(Path(folder) / "before", lambda world, queue: world.serve_by_rq(queue, BEFORE_EACH), 90, *load)
         print(f"after: 5 + 5 + 7 x 3 = {promises.AT_ONCE} ...\n", flush=True)
         after = evening(Path(folder) / "after", lambda world, queue: world.serve(queue), promises.AT_ONCE, *load)
-    print(show(before, after))
-    wrong = after.broken + after.doubtful
-    print(f"\n{len(before.broken)} promises of the policies broken before, {len(after.broken)} after")
+        print(f"before and after: the backend, {options.seconds:g} s each ...\n", flush=True)
+        open_, limited = (
+            backend_evening(Path(folder) / f"backend-{kind}", limited=kind == "after", seconds=options.seconds)
+            for kind in ("before", "after")
+        )
+    print(table(["by the recorder", "before", "after"], [*shown(before, after), *rows(open_, limited)]))
+    wrong = after.broken + after.doubtful + limited.broken
+    was = before.broken + open_.broken
+    print(f"\n{len(was)} promises of the policies broken before, {len(after.broken + limited.broken)} after")
     for sentence in wrong:
         print(f"BROKEN  {sentence}")
     return 1 if wrong else 0

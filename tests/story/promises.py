@@ -5,7 +5,7 @@ Written out by hand and not read from the manifests by Headgate's own code: that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tests.recorder import accounts, windows
@@ -95,3 +95,22 @@ def unaccounted(events: Sequence[Event], states: dict[str, str]) -> list[str]:
         "started too often": accounts.unexplained(history),
     }
     return [f"{name}: {found}" for name, found in problems.items() if found]
+
+
+def crowded(admitted: Mapping[str, Sequence[int]], rule: str) -> list[str]:
+    """Every client that was let in more often than this HTTP rule says, in any window; times in ns."""
+    limit, seconds = HTTP[rule]
+    return [
+        f"{rule} of {who}: {windows.busiest(times, seconds * SECOND)} requests in {seconds} s, {limit} allowed"
+        for who, times in admitted.items()
+        if windows.crowded(times, limit, seconds * SECOND)
+    ]
+
+
+def overlapping(starts: Mapping[str, Sequence[int]]) -> list[str]:
+    """Every periodic function that started while it ran. `starts`: how many of it ran at each start."""
+    return [
+        f"{function}: {max(depths)} at once, 1 allowed"
+        for function, depths in starts.items()
+        if max(depths, default=0) > 1
+    ]
