@@ -36,24 +36,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def images(pytestconfig: pytest.Config) -> Iterator[Images]:
-    """Programs and images, built where needed; the machine is this run's alone until its end.
-
-    On a machine that cannot run a node it skips, and fails where HEADGATE_E2E_STRICT is set.
-    """
+def machine() -> Iterator[None]:
+    """This machine for this run alone. Where it cannot run a node: a skip, a failure with HEADGATE_E2E_STRICT set."""
     reason = cannot()
     if reason and os.environ.get("HEADGATE_E2E_STRICT"):
         pytest.fail(reason, pytrace=False)
     if reason:
         pytest.skip(reason)
-    built = Images(cache("images"))
     with alone():
-        with pytestconfig.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
-            programs.install_packages()
-            binaries.node_folder()
-            programs.helm()
-            built.build()
-        yield built
+        yield
+
+
+@pytest.fixture(scope="session")
+def images(machine: None, pytestconfig: pytest.Config) -> Images:
+    """Programs and images, built where needed; its progress belongs on the screen."""
+    built = Images(cache("images"))
+    with pytestconfig.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        programs.install_packages()
+        binaries.node_folder()
+        programs.helm()
+        built.build()
+    return built
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from .images import ROOT
-from .machine import CGROUPS, cannot
+from .machine import CGROUPS
 
 RUN = """
 import sys, time
@@ -29,7 +29,7 @@ time.sleep(60)
 """
 
 
-@pytest.mark.skipif(cannot() is not None, reason=str(cannot()))
+@pytest.mark.usefixtures("machine")
 def test_the_link_the_cgroups_and_the_large_folders_go_with_a_killed_run(tmp_path: Path) -> None:
     link, cgroup = f"hg{secrets.token_hex(3)}", f"headgate-e2e-{secrets.token_hex(3)}"
     large = tmp_path / "containerd"
