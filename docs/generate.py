@@ -1,4 +1,4 @@
-"""Writes docs/reference.md and docs/runbook.md from the CRDs and the reasons: `python docs/generate.py [--check]`."""
+"""Writes docs/reference.md and docs/runbook.md from CRDs, reasons and log lines: `python docs/generate.py [--check]`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from log_lines import LOG_LINES
 
 from headgate.model.schema import DEFINITIONS, custom_resource_definition
 from headgate.status.reasons import NOTHING, REASONS, WAIT, Reason
@@ -79,6 +81,11 @@ def runbook() -> str:
         "| reason | what it means | what to do |\n|---|---|---|",
     ]
     parts += [f"| {r.condition}={r.status} `{r.name}` | {cell(r.meaning)} | {cell(r.action)} |" for r in by_urgency()]
+    parts += [
+        "\n## What the API and the middleware log\n",
+        "| line begins with | what it means | what to do |\n|---|---|---|",
+    ]
+    parts += [f"| `{line.starts}` | {cell(line.meaning)} | {cell(line.action)} |" for line in LOG_LINES]
     return "\n".join(parts) + "\n"
 
 
