@@ -1,4 +1,4 @@
-"""Writes docs/reference.md and docs/runbook.md from CRDs, reasons and log lines: `python docs/generate.py [--check]`."""
+"""Writes reference.md and runbook.md from CRDs, reasons and log lines: `python docs/generate.py [--check]`."""
 
 from __future__ import annotations
 
