@@ -41,9 +41,7 @@ def _flags() -> list[str]:
     modules = ("helm.sh/helm/v3/pkg/chartutil", "helm.sh/helm/v3/pkg/lint/rules")
     stamps = [f"-X helm.sh/helm/v3/internal/version.version={VERSION}"]
     for module in modules:
-        stamps += [
-            f"-X {module}.k8sVersion{part}={value}" for part, value in zip(("Major", "Minor"), KUBERNETES, strict=True)
-        ]
+        stamps += [f"-X {module}.k8sVersion{part}={value}" for part, value in KUBERNETES.items()]
     return ["-mod=readonly", "-buildvcs=false", "-trimpath", "-ldflags", f"-s -w {' '.join(stamps)}"]
 
 

@@ -55,7 +55,7 @@ def test_upgrade_rollback_uninstall_and_install_again_under_load(
     lifecycle.helm("upgrade", release[0], str(previous), *release[1:], "--set", f"image.tag={TAG}-previous")
     lifecycle.ready()
     assert not knows_memory(cluster)
-    limits = {"concurrency": {"perWorker": 2, "total": TOTAL}, "workers": {"replicas": 2}}
+    limits: dict[str, Any] = {"concurrency": {"perWorker": 2, "total": TOTAL}, "workers": {"replicas": 2}}
     lifecycle.apply(namespace, policy(name, recorder.address, **limits))
     lifecycle.in_force(namespace, name)
     workers = uids(lifecycle, namespace)

@@ -10,8 +10,9 @@ import time
 import rq
 
 
-def tell(kind, outcome="-"):
+def tell(kind: str, outcome: str = "-") -> None:
     job = rq.get_current_job()
+    assert job is not None
     host, _, port = os.environ["RECORDER"].partition(":")
     line = f"{kind} {job.id} {job.origin} {os.environ.get('HEADGATE_POD_NAME', '-')} {outcome}\n"
     with socket.create_connection((host, int(port)), timeout=10) as connection:
@@ -20,14 +21,14 @@ def tell(kind, outcome="-"):
         connection.recv(1)  # until it is written down
 
 
-def nap(seconds):
+def nap(seconds: float) -> float:
     tell("S")
     time.sleep(seconds)
     tell("E", "ok")
     return seconds
 
 
-def hog(mib, seconds):
+def hog(mib: int, seconds: float) -> int:
     """Holds so much memory, page by page."""
     tell("S")
     held = []
@@ -37,15 +38,3 @@ def hog(mib, seconds):
     time.sleep(seconds)
     tell("E", "ok")
     return len(held)
-
-
-def tick():
-    """A periodic task's function, which has no job around it."""
-    host, _, port = os.environ["RECORDER"].partition(":")
-    for kind in ("S", "E"):
-        with socket.create_connection((host, int(port)), timeout=10) as connection:
-            connection.sendall(f"{kind} tick periodic {os.environ.get('HEADGATE_POD_NAME', '-')} -\n".encode())
-            connection.shutdown(socket.SHUT_WR)
-            connection.recv(1)
-        if kind == "S":
-            time.sleep(2)
