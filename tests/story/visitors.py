@@ -38,11 +38,11 @@ class Visitors:
     def __init__(self, site: Site) -> None:
         self.answers: list[Answer] = []
         self._stop = threading.Event()
-        guess = {"json": {"name": "ada", "password": "?"}}
+        guess = {"name": "ada", "password": "?"}
         self._clients = {who: site.client(who) for who in (HAMMER, GUESSER, PERSON)}
         self._threads = [
             *(self._visitor(HAMMER, 0.05, lambda to: to.get("/api/admin/statistics")) for _ in range(HAMMERING)),
-            self._visitor(GUESSER, 0.2, lambda to: to.post("/api/auth/login", **guess)),
+            self._visitor(GUESSER, 0.2, lambda to: to.post("/api/auth/login", json=guess)),
             self._visitor(PERSON, 0.5, lambda to: to.get("/api/contacts")),
         ]
 
