@@ -6,8 +6,9 @@ from typing import Any
 
 from headgate.control.ports import HTTP_POLICY, QUEUE_POLICY, Manifest
 from headgate.gates.http import RuleCounts, SurfaceState
+from headgate.gates.runs import TaskState
 from headgate.gates.verbs import QueueState, StoreState
-from headgate.model.documents import HttpDocument, HttpRule
+from headgate.model.documents import HttpDocument, HttpRule, TaskDocument
 from headgate_cli.local.conditions import ConditionTeller
 from headgate_cli.local.console import Console
 from headgate_cli.local.memory_cluster import MemoryCluster
@@ -52,6 +53,18 @@ def test_surfaces_show_whom_they_refused_and_are_left_out_when_nobody() -> None:
     quiet = SurfaceState("web", 1, document, {"general": RuleCounts(allowed=9)})
     busy = SurfaceState("api", 1, document, {"general": RuleCounts(denied=17), "auth": RuleCounts(denied=2)})
     assert status_line(state(), {}, 5, [quiet, busy]) == "0 of 5 running | api refused 17 by general, 2 by auth"
+
+
+def test_tasks_show_what_runs_what_failed_and_what_was_skipped() -> None:
+    quiet = TaskState("local/quiet", 1, TaskDocument(name="local/quiet", schedule="* * * * *", function="a.b"))
+    runs = replace(quiet, name="local/sync", running="sync-1", running_since=4_000, last_outcome="failed", skipped=3)
+    begins = replace(quiet, name="local/mail", running="mail-1", running_since=9_900)
+    failed = replace(quiet, name="local/clean", last_outcome="failed")
+    late = replace(quiet, name="local/late", last_outcome="deadline")
+    assert status_line(state(), {}, 5, (), [quiet, replace(quiet, last_outcome="ok")]) == "0 of 5 running"
+    assert status_line(state(), {}, 5, (), [runs, begins, failed, late]) == (
+        "0 of 5 running | sync runs for 6 s, skipped 3 | mail runs | clean FAILED | late FAILED (deadline)"
+    )
 
 
 class Told:

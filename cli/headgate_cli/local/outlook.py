@@ -20,6 +20,7 @@ class Outlook:
         self._headline = ""
         self._limits: list[str] = []
         self._surfaces: list[str] = []
+        self._tasks: list[str] = []
         self._bounds: dict[str, int] = {}
         self._total = 0
 
@@ -31,6 +32,7 @@ class Outlook:
             self._headline = arithmetic.headline(found)
             self._console.note(self._headline)
         self._surfaces = sorted(plan.surface for plan in found.surfaces)
+        self._tasks = sorted(plan.task for plan in found.tasks)
         limits = [*as_lines(found.surfaces), *as_task_lines(found.tasks)]
         for line in limits:
             if line not in self._limits:
@@ -42,4 +44,6 @@ class Outlook:
         state = await store.inspect()
         shown = await store.inspect_http() if self._surfaces else {}
         ours = [shown[name] for name in self._surfaces if name in shown]
-        return status_line(state, self._bounds, self._total, ours)
+        known = await store.inspect_tasks() if self._tasks else {}
+        tasks = [known[name] for name in self._tasks if name in known]
+        return status_line(state, self._bounds, self._total, ours, tasks)
