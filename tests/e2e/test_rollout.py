@@ -7,6 +7,7 @@ from typing import Any
 
 from .images import NEXT_APP
 from .installation import Installation
+from .load import Load
 from .node import Cluster
 from .objects import policy
 from .pod_logs import PodLogs
@@ -27,34 +28,35 @@ def test_jobs_survive_a_rollout_a_scale_in_and_a_drain(
     installed.wait(namespace, f"queuepolicy/{name}")
     queue = installed.queue(name)
     with PodLogs(cluster.folder, namespace) as logs:
-        jobs = [queue.enqueue("e2e_app.nap", SECONDS) for _ in range(JOBS)]
-        cluster.wait_until(lambda: recorder.started(name) > TOTAL, "jobs run")
+        jobs = [queue.enqueue("e2e_app.nap", SECONDS).id for _ in range(JOBS)]
+        with Load(queue, SECONDS) as more:
+            cluster.wait_until(lambda: recorder.started(name) > TOTAL, "jobs run")
 
-        before = pods_of(installed, namespace)
-        template = policy(name, recorder.address, image=NEXT_APP)["spec"]["workers"]["template"]
-        installed.change(namespace, name, {"workers": {"template": template}})
-        cluster.wait_until(
-            lambda: not before & pods_of(installed, namespace) and len(pods_of(installed, namespace)) == 5,
-            "the new image runs", timeout=90,
-        )  # fmt: skip
+            before = pods_of(installed, namespace)
+            template = policy(name, recorder.address, image=NEXT_APP)["spec"]["workers"]["template"]
+            installed.change(namespace, name, {"workers": {"template": template}})
+            cluster.wait_until(
+                lambda: not before & pods_of(installed, namespace) and len(pods_of(installed, namespace)) == 5,
+                "the new image runs", timeout=90,
+            )  # fmt: skip
 
-        cluster.kubectl("-n", namespace, "scale", "queuepolicy", name, "--replicas=1")
-        cluster.wait_until(lambda: len(pods_of(installed, namespace)) == 1, "one worker is left", timeout=60)
+            cluster.kubectl("-n", namespace, "scale", "queuepolicy", name, "--replicas=1")
+            cluster.wait_until(lambda: len(pods_of(installed, namespace)) == 1, "one worker is left", timeout=60)
 
-        last = pods_of(installed, namespace)
-        drain(cluster, namespace)
-        try:
-            cluster.wait_until(lambda: not last & pods_of(installed, namespace), "the node is drained", timeout=60)
-        finally:
-            cluster.kubectl("uncordon", cluster.name)
-        assert len(recorder.ended(name)) < JOBS, "all of it happened under load"
+            last = pods_of(installed, namespace)
+            drain(cluster, namespace)
+            try:
+                cluster.wait_until(lambda: not last & pods_of(installed, namespace), "the node is drained", timeout=60)
+            finally:
+                cluster.kubectl("uncordon", cluster.name)
+        jobs += more.jobs
         cluster.kubectl("-n", namespace, "scale", "queuepolicy", name, "--replicas=5")
-        cluster.wait_until(lambda: len(recorder.ended(name)) == JOBS, "all jobs are done", timeout=120)
+        cluster.wait_until(lambda: len(recorder.ended(name)) == len(jobs), "all jobs are done", timeout=120)
         cluster.kubectl("-n", namespace, "delete", "queuepolicy", name)
         cluster.wait_until(lambda: not pods_of(installed, namespace), "the workers ended", timeout=60)
     store = installed.store()
-    assert recorder.ended(name) == {job.id for job in jobs}
-    assert recorder.starts(name) == {job.id: 1 for job in jobs}, "each job's code was started once"
+    assert recorder.ended(name) == set(jobs)
+    assert recorder.starts(name) == dict.fromkeys(jobs, 1), "each job's code was started once"
     assert recorder.most_at_once(name) <= TOTAL
     assert store.zcard(f"rq:failed:{name}") == 0
     assert store.llen(f"rq:queue:{name}") == 0

@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import json
 import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import rq
 import yaml
 
 from tests.cluster.control_plane import ControlPlaneError
 
 from .images import TAG, VALKEY
 from .installation import CHART, VALUES, Installation
+from .load import Load
 from .node import Cluster
 from .objects import deployment, policy, service
 from .recorder import Recorder
@@ -60,7 +59,7 @@ def test_upgrade_rollback_uninstall_and_install_again_under_load(
     lifecycle.in_force(namespace, name)
     workers = uids(lifecycle, namespace)
 
-    with Load(lifecycle.outside_queue(namespace, STORE, name)) as load:
+    with Load(lifecycle.outside_queue(namespace, STORE, name), seconds=0.5) as load:
         cluster.wait_until(lambda: recorder.started(name) > TOTAL, "jobs run")
 
         lifecycle.helm("upgrade", release[0], str(CHART), *release[1:])
@@ -93,29 +92,6 @@ def test_upgrade_rollback_uninstall_and_install_again_under_load(
     assert recorder.most_at_once(name) <= TOTAL
     cluster.kubectl("-n", namespace, "delete", "queuepolicy", name)
     cluster.wait_until(lambda: not lifecycle.pods(namespace), "the workers ended", timeout=60)
-
-
-class Load:
-    """Enqueues a job as soon as fewer than ten wait, until the end of the block. `jobs`: their ids."""
-
-    def __init__(self, queue: rq.Queue) -> None:
-        self.jobs: list[str] = []
-        self._queue = queue
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._enqueue, daemon=True)
-
-    def __enter__(self) -> Load:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._thread.join()
-
-    def _enqueue(self) -> None:
-        while not self._done.wait(0.1):
-            if self._queue.count < 10:
-                self.jobs.append(self._queue.enqueue("e2e_app.nap", 0.5).id)
 
 
 def older_chart(folder: Path) -> Path:
