@@ -19,10 +19,12 @@ class Conditions:
     """The conditions last seen of every object, one gauge line each: 1 for the status that holds."""
 
     def __init__(self) -> None:
-        self._seen: dict[Subject, tuple[tuple[str, str], ...]] = {}
+        self._seen: dict[Subject, tuple[tuple[str, str, str], ...]] = {}
 
     def see(self, subject: Subject, conditions: Iterable[Mapping[str, str]]) -> None:
-        self._seen[subject] = tuple((str(each["type"]), str(each["status"])) for each in conditions)
+        self._seen[subject] = tuple(
+            (str(each["type"]), str(each["status"]), str(each["reason"])) for each in conditions
+        )
 
     def forget(self, subject: Subject) -> None:
         self._seen.pop(subject, None)
@@ -40,12 +42,12 @@ class Conditions:
     def collect(self) -> Iterator[GaugeMetricFamily]:
         family = GaugeMetricFamily(
             "headgate_status_condition",
-            "1 for the status that each condition of each object has now",
-            labels=["kind", "namespace", "name", "type", "status"],
+            "1 for the status and reason that each condition of each object has now",
+            labels=["kind", "namespace", "name", "type", "status", "reason"],
         )
         for subject, conditions in list(self._seen.items()):
-            for type_, status in conditions:
-                family.add_metric([*subject, type_, status], 1)
+            for condition in conditions:
+                family.add_metric([*subject, *condition], 1)
         yield family
 
 

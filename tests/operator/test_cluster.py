@@ -202,7 +202,8 @@ async def test_calls_and_conditions_are_counted(cluster: LiveCluster, fake_api: 
     await fake_api.put(QUEUE_POLICY, "a", "gone", status={"conditions": conditions})
     await cluster.list(QUEUE_POLICY)
     text = metrics.render().decode()
-    line = 'headgate_status_condition{kind="QueuePolicy",name="%s",namespace="a",status="True",type="Ready"} 1.0'
+    labels = 'kind="QueuePolicy",name="%s",namespace="a",reason="InForce",status="True",type="Ready"'
+    line = f"headgate_status_condition{{{labels}}} 1.0"
     assert line % "mail" in text
     assert line % "gone" in text
     assert 'headgate_api_requests_total{code="200",resource="queuepolicies",verb="GET"} 1.0' in text
