@@ -32,6 +32,7 @@ check: setup ## Lint, types, import contracts, generated files, unit tests (unde
 	$(VENV)/bin/lint-imports --no-cache
 	$(VENV)/bin/mypy
 	$(PY) -m headgate.model.schema --check deploy/crds
+	$(PY) -m headgate.model.schema --check charts/headgate/files/crds
 	$(PY) docs/generate.py --check
 	$(PY) -m pytest -q -n 2 --ignore=tests/e2e -m "not store and not cluster and not slow"
 
@@ -57,6 +58,7 @@ bench: $(BENCH_STAMP) ## Figures beside RQ, Huey, taskiq and BullMQ, with validi
 
 generate: setup ## Write what is generated: CRDs, reference, runbook
 	$(PY) -m headgate.model.schema deploy/crds
+	$(PY) -m headgate.model.schema charts/headgate/files/crds
 	$(PY) docs/generate.py
 
 lock: setup ## Pin the dependencies again, with hashes and without any download address
