@@ -101,7 +101,7 @@ def chart() -> str:
     parts = [
         HEADER,
         "# The Headgate chart\n",
-        "How to install, upgrade and remove it: [docs/installing.md](../../docs/installing.md). `ci/`: tested values.\n",
+        "How to install, upgrade, remove it: [docs/installing.md](../../docs/installing.md). `ci/`: tested values.\n",
         table(CHART / "values.yaml"),
     ]
     return "\n".join(parts) + "\n"
