@@ -1,6 +1,7 @@
 """`headgate`, also installed as `kubectl-headgate`.
 
-Exit codes: 0 all is well; 1 a check failed, a limit would be exceeded, or the store does not answer; 2 bad input.
+Exit codes: 0 all is well; 1 a check failed, a limit would be exceeded, or the store or the API does not answer; 2 bad
+input, or something that is not there or not allowed. `--install-completion` completes in bash, zsh and fish.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import typer
 from headgate.errors import HeadgateError, InvalidInput
 from headgate_cli.commands.api import api
 from headgate_cli.commands.explain import explain
+from headgate_cli.commands.operating import dead, pause, resume, top
 from headgate_cli.commands.override import override
 from headgate_cli.commands.plan import plan
 from headgate_cli.commands.publish import publish
@@ -23,12 +25,12 @@ app = typer.Typer(
     name="headgate",
     help="Declared limits for RQ jobs: exact for the whole fleet.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (up, plan, publish, status, explain, override, report, api):
+for command in (up, plan, publish, status, explain, top, pause, resume, override, report, api):
     app.command()(command)
+app.add_typer(dead, name="dead")
 
 
 def main() -> None:

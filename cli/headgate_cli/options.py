@@ -22,6 +22,11 @@ Scope = Annotated[
     typer.Option(help="Name of this set of policies. Sets that share a store need different ones.", metavar="NAME"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
+Url = Annotated[
+    str | None, typer.Option(metavar="URL", help="Of headgate-api. Default: $HEADGATE_URL, or the cluster.")
+]
+Token = Annotated[str | None, typer.Option("--token-file", metavar="FILE", help="Default: $HEADGATE_TOKEN.")]
+Context = Annotated[str | None, typer.Option(metavar="NAME", help="Of the kubeconfig.")]
 Before = Annotated[
     int | None,
     typer.Option(min=1, metavar="N", help="Concurrency of each worker as it was before, to compare with."),

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from headgate.errors import InvalidInput
+
 
 def store_url(environ: Mapping[str, str] = os.environ) -> str | None:
     """Where the store is, when no option says it: $REDIS_URL, as RQ's own tools read it."""
@@ -16,6 +18,22 @@ def store_url(environ: Mapping[str, str] = os.environ) -> str | None:
 def key_prefix(environ: Mapping[str, str] = os.environ) -> str:
     """RQ's key prefix; rq reads the same variable."""
     return environ.get("RQ_KEY_PREFIX") or "rq"
+
+
+def api_url(environ: Mapping[str, str] = os.environ) -> str | None:
+    """Where headgate-api is, when no option says it."""
+    return environ.get("HEADGATE_URL") or None
+
+
+def api_token(file: str | None, environ: Mapping[str, str] = os.environ) -> str | None:
+    """The bearer token in `file`, or $HEADGATE_TOKEN. Raises InvalidInput for a file that cannot be read."""
+    if file is None:
+        return environ.get("HEADGATE_TOKEN") or None
+    try:
+        return Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not text"
+        raise InvalidInput(f"--token-file {file}: {reason}; it must hold a token of headgate-api") from error
 
 
 def for_children(app: Path, environ: Mapping[str, str] = os.environ) -> dict[str, str]:

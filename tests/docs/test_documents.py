@@ -76,3 +76,13 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
         if not target.startswith("http"):
             assert (page.parent / target).exists(), f"{page.name} links to {target}, which is not there"
+
+
+def test_every_command_is_in_the_page_of_the_command_line() -> None:
+    from headgate_cli.main import app
+
+    page = (ROOT / "docs" / "cli.md").read_text()
+    names = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
+    names += [str(group.name) for group in app.registered_groups]
+    for name in names:
+        assert f"`headgate {name}" in page

@@ -16,16 +16,29 @@ from headgate.gates.door import Door
 from headgate_cli import explain as shown
 from headgate_cli import settings
 from headgate_cli import surfaces as surfaces_shown
-from headgate_cli.options import Json, Store, store_url
+from headgate_cli.options import Context, Json, Store, Token, Url, found_store_url, store_url
+from headgate_cli.remote import opened
+from headgate_cli.text import duration
 
 Queue = Annotated[str, typer.Argument(metavar="NAME", help="Name of the RQ queue or of the HTTP surface.")]
 
 
-def explain(queue: Queue, store: Store = None, as_json: Json = False) -> None:
+def explain(
+    queue: Queue,
+    store: Store = None,
+    as_json: Json = False,
+    url: Url = None,
+    token: Token = None,
+    context: Context = None,
+) -> None:
     """Which gate holds a queue, who holds that gate, and until when; or what each rule of an HTTP surface refused.
 
-    Exit code 1: the store does not answer. 2: no policy declares this queue or surface in the store.
+    Asks the store that --store or $REDIS_URL names, else headgate-api (queues only). Exit code 1: neither answers. 2:
+    no policy declares this queue or surface.
     """
+    if url or found_store_url(store) is None:
+        _explain_remotely(queue, as_json, url, token, context)
+        return
     with closing(Door(store_url(store), settings.key_prefix())) as door:
         state = door.inspect()
         if queue not in state.queues:
@@ -34,6 +47,22 @@ def explain(queue: Queue, store: Store = None, as_json: Json = False) -> None:
         declared = door.read_document(queue)
         found = explaining.explain(state, queue, declared and declared[1], _executions(door, state.queues))
     typer.echo(json.dumps(found.as_json(), indent=2) if as_json else shown.as_text(found))
+
+
+def _explain_remotely(queue: str, as_json: bool, url: str | None, token: str | None, context: str | None) -> None:
+    with opened(url, token, context) as api:
+        found = api.ask("GET", "queues", queue, "explain")
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    one = found["queue"]
+    typer.echo(f"{queue}: {one['running']} running, {one['queued']} queued, {one['due']} due later")
+    typer.echo(one["verdict"])
+    for gate in found["gates"]:
+        typer.echo(f"  {gate['name']}: {gate['usage']}")
+    for holder in found["held_by"]:
+        lapses = duration(max(0, holder["lease_ends"] - found["now"]))
+        typer.echo(f"  held by job {holder['job_id']} of {holder['queue']}, lease ends in {lapses}")
 
 
 def _explain_surface(door: Door, name: str, queues: list[str], as_json: bool) -> None:

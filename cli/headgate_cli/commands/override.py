@@ -64,10 +64,11 @@ def _wanted(queue: str, span: str, reason: str, stop: str | None, total: int | N
         raise InvalidInput("--reason is needed: who finds this queue otherwise than declared should know why")
     if stop is not None and stop not in STOP_POLICIES:
         raise InvalidInput(f"--stop {stop}: one of {', '.join(STOP_POLICIES)}")
-    return Override(queue, _milliseconds(span), reason, getpass.getuser(), stop, total, _rate(rate) if rate else None)
+    return Override(queue, milliseconds(span), reason, getpass.getuser(), stop, total, _rate(rate) if rate else None)
 
 
-def _milliseconds(span: str) -> int:
+def milliseconds(span: str) -> int:
+    """Of `90s`, `15m`, `2h` or `7d`, which is the most. Raises InvalidInput."""
     found = _SPAN.fullmatch(span)
     ms = int(found[1]) * _SECONDS[found[2]] * 1000 if found else 0
     if not 0 < ms <= MAX_OVERRIDE_MS:
