@@ -73,6 +73,7 @@ def test_each_object_is_there_once_and_says_whose_it_is(objects: list[Object]) -
 
 def test_selectors_meet_the_pods_they_are_for(objects: list[Object]) -> None:
     pods = [found["spec"]["template"]["metadata"]["labels"] for found in objects if found["kind"] == "Deployment"]
+    pods += [found["metadata"]["labels"] for found in objects if found["kind"] == "Pod"]
     for found in objects:
         if found["kind"] in ("Service", "PodDisruptionBudget", "NetworkPolicy"):
             spec = found["spec"]
