@@ -214,6 +214,8 @@ class _Link(asyncio.Protocol):
         self._greeting: asyncio.Future[None] | None = None
         self.owner: AsyncWire | None = None
         self._transport.set_protocol(self)
+        # Otherwise uvloop writes at the end of its turn, and the store idles until then.
+        self._transport.set_write_buffer_limits(high=0)
         self.write = self._transport.write
 
     async def greet(self) -> None:

@@ -60,9 +60,11 @@ def _pairs(flat: Any) -> dict[str, str]:
 def _surface(surface: str, read: Mapping[str, Any], processes: Mapping[str, Mapping[str, str]]) -> SurfaceState:
     document = HttpDocument.model_validate_json(read["doc"])
     stats, denied = _pairs(read["stats"]), _map(read["denied"])
+    together = [(field[2:].split(" "), int(count)) for field, count in stats.items() if field.startswith("A:")]
 
     def counts(rule: str) -> RuleCounts:
         allowed, refused, shadowed, near = (int(stats.get(f"{letter}:{rule}", 0)) for letter in "adsn")
+        allowed += sum(count for names, count in together if rule in names)
         in_flight = sum(int(process.get(f"i:{surface}/{rule}", 0)) for process in processes.values())
         return RuleCounts(allowed, refused, shadowed, near, int(denied.get(rule, 0)), in_flight)
 

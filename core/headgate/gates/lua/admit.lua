@@ -14,6 +14,7 @@ local HTTP, fields = H .. 'http:' .. surface, { 'revision' }
 for i = 7, #ARGV, 2 do fields[#fields + 1] = 'r' .. ARGV[i] end
 local read = call('HMGET', HTTP, unpack(fields))
 if read[1] ~= ARGV[5] then return { epoch, seq, now, -1, tonumber(read[1]) or 0 } end
+-- include: http_plain
 -- include: rate
 -- include: budget
 -- include: http_rule
@@ -52,9 +53,7 @@ if refused then
   call('PFADD', HTTP .. ':denied:' .. refused.name, refused.identity)
   return { epoch, seq, now, 0, refused.index, refused.gate, retry, states_of(rules) }
 end
-for i = 1, #rules do
-  if not rules[i].gate then take(rules[i], stamp, places) end
-end
+for i = 1, #rules do if not rules[i].gate then take(rules[i], stamp, places) end end
 take_shares(budgets, places)
 if held_places then seq = call('HINCRBY', KEYS[1], 'seq', 1) end -- so that it is noticed when the store forgets them
 return { epoch, seq, now, 1, stamp, states_of(rules), places, shadowed }

@@ -1,6 +1,7 @@
 -- HTTP rules. Needs: start, surface, request.
 -- http:<surface>                     HASH  revision, doc, r<index> and n:<name>: a rule as publish_http.lua packed it
--- http:<surface>:stats               HASH  a:, d:, s:, n:<rule>: allowed, denied, shadowed, near; goes with the document
+-- http:<surface>:stats               HASH  a:, d:, s:, n:<rule>: allowed, denied, shadowed, near; A:<rules>: allowed of each of
+--                                    these together (http_plain.lua). Goes with the document
 -- http:<surface>:denied:<rule>       HLL   identities that were refused; goes with the document
 -- h:<surface>/<rule>/<identity>:log  STRING  starts, newest first (http_log.lua); :failed the same of count: Failures
 -- ..:starts LIST, ..:buckets STRING  starts where the limit is above 256 (http_ring.lua, http_buckets.lua)

@@ -23,6 +23,13 @@ for i, rule in ipairs(document.rules) do
   for _, share in ipairs(rule.budgets) do packed = packed .. ' b' .. share.weight .. ':' .. share.name end
   call('HSET', key, 'r' .. i - 1, packed, 'n:' .. rule.name, packed)
 end
+local stats = call('HGETALL', key .. ':stats')
+for i = 1, #stats, 2 do
+  if string.sub(stats[i], 1, 2) == 'A:' then
+    for name in string.gmatch(string.sub(stats[i], 3), '%S+') do call('HINCRBY', key .. ':stats', 'a:' .. name, stats[i + 1]) end
+    call('HDEL', key .. ':stats', stats[i])
+  end
+end
 for name in pairs(gone) do
   call('HDEL', key .. ':stats', 'a:' .. name, 'd:' .. name, 's:' .. name, 'n:' .. name)
   call('DEL', key .. ':denied:' .. name)
