@@ -17,6 +17,7 @@ CURES: Mapping[str, str] = {
     Blocker.CONCURRENCY_PER_KEY: "every waiting key is full, until a job of such a key ends",
     Blocker.RATE_PER_KEY: "every waiting key has started all it may for now",
     Blocker.DEFERRED: "a job said RateLimited",
+    Blocker.MEMORY: "every worker is above workers.memory.holdAbovePercent, until it is below resumeBelowPercent",
     Blocker.STORE_FULL: "until the store is below its maxmemory",
 }
 """What has to happen, where that is not plain from the numbers."""
@@ -62,7 +63,9 @@ def verdict(queue: QueueState, gates: Sequence[GateState], now: int) -> str:
     """One sentence: what holds the queue and until when."""
     name = queue.blocked_by
     if not name:
-        return "nothing holds it" if queue.queued else "nothing holds it, nothing is queued"
+        short = sum(instance.short_of_memory for instance in queue.instances)
+        some = f", but {short} of {len(queue.instances)} workers start nothing for want of memory" if short else ""
+        return f"nothing holds it{'' if queue.queued else ', nothing is queued'}{some}"
     gate = next((gate for gate in gates if gate.name == name), None)
     numbers = f" ({usage(gate)})" if gate else ""
     cure = CURES.get(name, "until a holder ends" if queue.blocked_until is None else "")

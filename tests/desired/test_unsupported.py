@@ -13,13 +13,9 @@ from headgate.desired.wanted import Wanted
     ("workers", "field"),
     [
         ({"autoscaling": {"maxReplicas": 2}}, "spec.workers.autoscaling"),
-        ({"memory": {}}, "spec.workers.memory without recycleSlotAboveMiB"),
-        ({"memory": {"recycleSlotAboveMiB": 99, "holdAbovePercent": 90}}, "spec.workers.memory.holdAbovePercent"),
-        ({"memory": {"recycleSlotAboveMiB": 99, "resumeBelowPercent": 50}}, "spec.workers.memory.resumeBelowPercent"),
-        ({"memory": {"recycleSlotAboveMiB": 99, "holdAbovePercent": 85, "resumeBelowPercent": 75}}, ""),
+        ({"memory": {}}, ""),
         ({}, ""),
     ],
 )
 def test_a_field_that_does_nothing_is_named(workers: dict[str, Any], field: str, wanted: Callable[..., Wanted]) -> None:
-    """Defaults that the API server fills in are nobody's wish."""
     assert unsupported(wanted({"workers": workers}).policy).partition(":")[0] == field

@@ -1,10 +1,10 @@
-"""A job that takes more memory than its pod has."""
+"""Jobs that take more memory than their pod has: one alone, and several together."""
 
 from __future__ import annotations
 
 from .installation import Installation
 from .node import Cluster
-from .objects import policy
+from .objects import policy, reason
 from .pod_logs import PodLogs
 from .recorder import Recorder
 
@@ -38,6 +38,39 @@ def test_a_job_over_the_memory_limit_ends_as_poison_with_its_reason(
     (pod,) = installed.pods(namespace)
     assert pod["status"]["containerStatuses"][0]["restartCount"] == 0, "the worker itself lived on"
     assert oom_kills(cluster, namespace, pod["metadata"]["name"]) == 3, "it was the kernel, for memory"
+
+
+def test_jobs_that_do_not_fit_together_wait_and_nobody_is_killed(
+    cluster: Cluster, installed: Installation, namespace: str, recorder: Recorder
+) -> None:
+    """Eight jobs of 70 MiB arrive at once at four slots of a pod of 256 MiB: what would not fit is held back."""
+    name = f"full-{namespace}"
+    container = {"resources": {"limits": {"memory": "256Mi"}, "requests": {"memory": "256Mi"}}}
+    memory = {"holdAbovePercent": 65, "resumeBelowPercent": 60}
+    wanted = policy(
+        name, recorder.address, concurrency={"perWorker": 4}, workers={"container": container, "memory": memory}
+    )
+    installed.apply(namespace, wanted)
+    installed.wait(namespace, f"queuepolicy/{name}")
+    queue = installed.queue(name)
+    with PodLogs(cluster.folder, namespace) as logs:
+        jobs = [queue.enqueue("e2e_app.hog", 70, 6) for _ in range(8)]
+        cluster.wait_until(
+            lambda: throttled(installed, namespace, name) == "Memory", "its status to say so", timeout=60
+        )
+        cluster.wait_until(
+            lambda: all(job.get_status() == "finished" for job in jobs), "all of them to finish", timeout=120
+        )
+    assert set(recorder.starts(name).values()) == {1}, "each ran once"
+    assert "short of memory: nothing new starts" in "".join(logs.by_pod().values())
+    (pod,) = installed.pods(namespace)
+    assert pod["status"]["containerStatuses"][0]["restartCount"] == 0
+    assert oom_kills(cluster, namespace, pod["metadata"]["name"]) == 0
+
+
+def throttled(installed: Installation, namespace: str, name: str) -> str:
+    """Why its policy says that it is held back."""
+    return reason(installed.read(namespace, "queuepolicies", name), "Throttled")
 
 
 def oom_kills(cluster: Cluster, namespace: str, pod: str) -> int:

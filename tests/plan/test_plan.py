@@ -69,14 +69,14 @@ def test_problems_are_named_and_the_rest_is_counted() -> None:
             policy("b", queue="q", namespace="other"),
             policy("c", budgetRefs=[{"name": "gone"}, {"name": "far"}]),
             budget("far", 1, store="elsewhere"),
-            policy("d", workers={"memory": {}}),
+            policy("d", workers={"autoscaling": {"maxReplicas": 2}}),
         ]
     )
     assert found.problems == (
         "other/b: queue q of store default is already declared by default/a, give it another queue",
         "default/c: spec.budgetRefs[0].name: there is no Budget default/gone, declare it or remove the reference",
         "default/c: spec.budgetRefs[1].name: Budget default/far is in store elsewhere, this queue in default",
-        "default/d: spec.workers.memory without recycleSlotAboveMiB: this version does nothing with it, remove it.",
+        "default/d: spec.workers.autoscaling: this version does nothing with it, remove it.",
     )
     assert [q.policy for q in found.queues] == ["default/a", "default/c", "default/d"]
 

@@ -41,8 +41,10 @@ def wait_for(probe: Callable[[], T], what: str, seconds: float = WAIT_SECONDS) -
 class Worker:
     """Started in a session of its own; `stop` drains it, `kill` ends the supervisor with SIGKILL."""
 
-    def __init__(self, url: str, queue: str, folder: Path, **environment: str) -> None:
+    def __init__(self, url: str, queue: str, folder: Path, *, group: str = "", **environment: str) -> None:
+        """`group`: the cgroup to run in, from the first instruction."""
         self.queue = queue
+        self._group = group
         self.log = folder / f"worker-{queue}-{time.monotonic_ns()}.log"
         self.port = free_port()
         self._environment = {
@@ -64,8 +66,9 @@ class Worker:
             name: value for name, value in os.environ.items() if not name.startswith(("HEADGATE_", "RQ_", "REDIS_"))
         }
         with self.log.open("ab") as log:
+            enter = ["sh", "-c", 'echo $$ > "$0/cgroup.procs" && exec "$@"', self._group] if self._group else []
             return subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "headgate_worker.main", self.queue],
+                [*enter, "setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "headgate_worker.main", self.queue],
                 cwd=ROOT,
                 env={**kept, **self._environment},
                 stdin=subprocess.DEVNULL,

@@ -150,9 +150,10 @@ def spawn_child(path: str) -> None:
     time.sleep(30)
 
 
-def allocate(mib: int) -> int:
+def allocate(mib: int, seconds: float = 0.0) -> int:
     """Keeps that much memory, as a leak does."""
     _kept.append(bytearray(mib << 20))
+    time.sleep(seconds)
     return os.getpid()
 
 
@@ -182,3 +183,11 @@ def _callback_file(job: object) -> str:
 def callback_without_its_server(job: object, connection: object, result: object) -> None:
     """Its own Redis is down, which says nothing about ours."""
     redis.Redis(port=1).ping()
+
+
+def fill_until(mib: int, path: str) -> int:
+    """Holds that much memory until there is a file."""
+    held = os.urandom(1 << 20) * mib
+    while not Path(path).exists():
+        time.sleep(0.02)
+    return len(held)

@@ -35,6 +35,7 @@ class Word(IntEnum):
     BLOB_BYTES = 5
     FUNCTION_BYTES = 6
     QUIT = 7  # written by the supervisor: leave at the next job boundary
+    HOLD = 8  # written by the supervisor: finish what runs, claim nothing; outlives the slot's process
     GRANTED = 16
     SUCCEEDED = 17
     FAILED = 18

@@ -36,6 +36,7 @@ class Heartbeat:
     policy_moved: Callable[[int], None]
     wake: Callable[[], None]
     quarantined: Callable[[int], None]
+    short_of_memory: Callable[[], bool]
     leases_lost: int = 0
     renewed_at: float = field(default_factory=time.monotonic)
     store_ms_offset: float = 0.0
@@ -54,7 +55,7 @@ class Heartbeat:
         ]
         holdings += self.casualties.holdings() + self.clerk.holdings()
         beats = [_slot_beat(slot) for slot in self.slots]
-        beat = Beat(self.instance, self.pod, self.queue, self.revision(), beats, holdings)
+        beat = Beat(self.instance, self.pod, self.queue, self.revision(), beats, holdings, self.short_of_memory())
         renewal = self.link.door.renew(beat)
         self.renewed_at = time.monotonic()
         self.store_ms_offset = renewal.now - self.renewed_at * 1000

@@ -14,6 +14,7 @@ from headgate_worker.cells import MOST_SLOTS, SECONDS_BUCKETS, Cells, Word
 from headgate_worker.deadlines import Deadlines
 from headgate_worker.heartbeat import Heartbeat
 from headgate_worker.memory import Memory
+from headgate_worker.memory_hold import MemoryHold
 from headgate_worker.processes import private_bytes, rss_bytes
 from headgate_worker.slots import Slots
 from headgate_worker.store_link import StoreLink
@@ -36,6 +37,7 @@ class Parts:
     casualties: Casualties
     deadlines: Deadlines
     memory: Memory
+    hold: MemoryHold
     link: StoreLink
     revision: Callable[[], int]
 
@@ -96,6 +98,16 @@ class Metrics(Collector):
             memory.add_metric([str(slot.index), "resident"], rss_bytes(slot.pid))
             memory.add_metric([str(slot.index), "private"], private_bytes(slot.pid))
         yield memory
+        yield GaugeMetricFamily(
+            "headgate_memory_hold", "1 while nothing starts for want of memory", value=float(parts.hold.held)
+        )
+        if parts.hold.memory:
+            pod = GaugeMetricFamily(
+                "headgate_pod_memory_bytes", "Working set of the pod and its limit", labels=["kind"]
+            )
+            pod.add_metric(["used"], parts.hold.memory.used)
+            pod.add_metric(["limit"], parts.hold.memory.limit)
+            yield pod
 
     def _faults(self) -> Iterator[Metric]:
         parts = self._parts
@@ -113,6 +125,8 @@ class Metrics(Collector):
         yield CounterMetricFamily(
             "headgate_jobs_killed", "Jobs that ignored their timeout", value=parts.deadlines.killed
         )
-        yield CounterMetricFamily("headgate_slots_recycled", "Slots replaced for memory", value=parts.memory.recycled)
+        yield CounterMetricFamily(
+            "headgate_slots_recycled", "Slots replaced for memory", value=parts.memory.recycled + parts.hold.replaced
+        )
         yield CounterMetricFamily("headgate_store_errors", "Failed calls to the store", value=parts.link.errors)
         yield GaugeMetricFamily("headgate_store_up", "1 while the store answers", value=float(parts.link.up))

@@ -15,6 +15,7 @@ from headgate.gates import replies
 from headgate.gates.client import UNREACHABLE
 from headgate.gates.cycle import Cycle
 from headgate.gates.verbs import (
+    Blocker,
     Claim,
     ClaimAnswer,
     Empty,
@@ -43,7 +44,8 @@ from headgate_worker.settings import Settings
 _PHASE, _TRIPS, _PLAIN, _PLAIN_US = int(Word.PHASE), int(Word.TRIPS), int(Word.PLAIN), int(Word.PLAIN_US)
 _CLAIMS, _SUCCEEDED, _ASKING = int(Word.CLAIMS), int(Word.SUCCEEDED), int(Phase.ASKING)
 _BOUNCES = BOUNCES.encode()
-_QUIT, _DRAINING, _IDLE_SLOTS = int(Word.QUIT), int(WorkerWord.DRAINING), int(WorkerWord.IDLE_SLOTS)
+_QUIT, _HOLD = int(Word.QUIT), int(Word.HOLD)
+_DRAINING, _IDLE_SLOTS = int(WorkerWord.DRAINING), int(WorkerWord.IDLE_SLOTS)
 
 
 class Slot:
@@ -85,6 +87,12 @@ class Slot:
         pending: Run | Finish | None = None
         keys: dict[str, str | None] = {}
         while not self._leaving():
+            if self._words[_HOLD]:
+                if pending is not None:
+                    self._finish(pending)
+                    pending = None
+                self._wait({"why": Blocker.MEMORY.value})
+                continue
             # Named only now: until the grant is on record in the cell, its nonce is what a dead slot's job is found by.
             finished, answer = self._ask(pending, self._next_execution(), keys)
             pending, known, keys = None, keys, {}

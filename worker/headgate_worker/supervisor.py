@@ -16,6 +16,7 @@ from headgate.model.documents import QueueDocument
 from headgate_worker import health, logs, processes
 from headgate_worker.casualties import Casualties
 from headgate_worker.cells import Cells
+from headgate_worker.cgroup import PodMemory
 from headgate_worker.channel import Message
 from headgate_worker.clerk_desk import ClerkDesk
 from headgate_worker.commands import Commands
@@ -26,6 +27,7 @@ from headgate_worker.heartbeat import SECONDS, Heartbeat
 from headgate_worker.logs import JobLines
 from headgate_worker.loop import Loop, Signals
 from headgate_worker.memory import CHECK_SECONDS, LOG_SECONDS, Memory
+from headgate_worker.memory_hold import LOOK_SECONDS, MemoryHold
 from headgate_worker.metrics import Metrics, Parts
 from headgate_worker.nursery import Nursery
 from headgate_worker.policy import Policy
@@ -66,6 +68,10 @@ class Supervisor:
         )
         self.deadlines = Deadlines(self.slots)
         self.memory = Memory(self.slots, self.nursery, settings.recycle_above_mib)
+        self.memory_hold = MemoryHold(
+            self.slots, PodMemory().read, lambda: processes.rss_bytes(self.nursery.pid),
+            lambda: self.loop.after(0, self.heartbeat.beat),
+        )  # fmt: skip
         self.sampling = Sampling(
             self.instance, settings.pod, settings.queue, self.link,
             lambda: [os.getpid(), self.nursery.pid, self.clerk.pid, *(slot.pid for slot in self.slots)],
@@ -127,12 +133,14 @@ class Supervisor:
             quarantined=lambda until: self.loop.after(
                 max(0.0, until - self.heartbeat.store_ms()) / 1000 + 0.01, self.waiting.wake_all
             ),
+            short_of_memory=lambda: self.memory_hold.held,
         )
 
     def _start(self) -> None:
         self.loop.every(SECONDS, self.heartbeat.beat)
         self.loop.every(SCAN_SECONDS, self.deadlines.scan)
         self.loop.every(CHECK_SECONDS, self.memory.check)
+        self.loop.every(LOOK_SECONDS, self.memory_hold.look)
         self.loop.after(LOG_SECONDS, lambda: self.loop.every(LOG_SECONDS, self.memory.log))
         self.loop.every(EVERY_SECONDS, self.sampling.sample)
         self.loop.after(SECONDS * 1.5, lambda: self.loop.every(MAINTENANCE_SECONDS, self.clerk.maintain))
@@ -146,7 +154,7 @@ class Supervisor:
     def _serve(self) -> ThreadingHTTPServer | None:
         parts = Parts(
             self.settings.queue, self.cells, self.slots, self.waiting, self.heartbeat, self.casualties, self.deadlines,
-            self.memory, self.link, lambda: self.policy.revision,
+            self.memory, self.memory_hold, self.link, lambda: self.policy.revision,
         )  # fmt: skip
         answers = health.Answers(lambda: self.loop.turned_at, self._not_ready, Metrics(parts).text)
         try:
@@ -241,6 +249,7 @@ class Supervisor:
         if self.drain.until is not None:
             return
         self.slots.resize(document.per_worker)
+        self.memory_hold.policy_changed(document.memory)
         self.clerk.policy_changed()
         self.waiting.wake_one()
 

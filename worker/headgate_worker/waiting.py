@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from headgate_worker.cells import WorkerWord
+from headgate_worker.cells import Word, WorkerWord
 from headgate_worker.channel import Message
 from headgate_worker.loop import Loop
 from headgate_worker.slots import Slot, Slots
@@ -81,7 +81,12 @@ class Waiting:
         self._count()
 
     def _idle(self) -> list[Slot]:
-        return [slot for slot in self.slots.alive() if slot.waiting is not None and not slot.leaving]
+        """Those that can start something: what is held for memory is woken by `MemoryHold` alone."""
+        return [
+            slot
+            for slot in self.slots.alive()
+            if slot.waiting is not None and not slot.leaving and not slot.cell.words[Word.HOLD]
+        ]
 
     def _for_arrivals(self, slot: Slot, seen: int) -> None:
         """Track the queue; what came between the claim and the track is fetched at once."""
@@ -121,7 +126,7 @@ class Waiting:
         return time.monotonic() + max(0.0, store_ms - self.store_ms()) / 1000 + 0.001
 
     def _count(self) -> None:
-        self.words[WorkerWord.IDLE_SLOTS] = sum(slot.waiting is not None for slot in self.slots)
+        self.words[WorkerWord.IDLE_SLOTS] = len(self._idle())
 
 
 def _wants_arrivals(message: Message | None) -> bool:

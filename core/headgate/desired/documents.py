@@ -14,6 +14,7 @@ from headgate.model.documents import (
     HttpMatch,
     HttpRule,
     JobRules,
+    MemoryDocument,
     OverrideDocument,
     PathMatch,
     QueueDocument,
@@ -24,7 +25,7 @@ from headgate.model.http_policy import HTTPPolicy, Match
 from headgate.model.http_policy import HttpRule as DeclaredRule
 from headgate.model.parse import Resource
 from headgate.model.periodic_task import PeriodicTask
-from headgate.model.queue_policy import Jobs, Override, QueuePolicy, Rates
+from headgate.model.queue_policy import Jobs, Memory, Override, QueuePolicy, Rates
 from headgate.names import full_name
 
 STARTS_PER_SLOT = 10
@@ -58,7 +59,14 @@ def queue_document(policy: QueuePolicy) -> QueueDocument:
         budgets=_shares(policy.metadata.namespace, spec.budget_refs),
         backlog=spec.backlog.limit if spec.backlog else None,
         override=_override(spec.override) if spec.override else None,
+        memory=_memory(spec.workers.memory) if spec.workers.memory else None,
         jobs=_job_rules(spec.jobs),
+    )
+
+
+def _memory(memory: Memory) -> MemoryDocument:
+    return MemoryDocument(
+        hold_above_percent=memory.hold_above_percent, resume_below_percent=memory.resume_below_percent
     )
 
 

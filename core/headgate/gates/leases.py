@@ -42,7 +42,10 @@ class SlotBeat:
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """What a supervisor says of itself every `RENEW_MS`. `slots` are all of its slots, busy and idle."""
+    """What a supervisor says of itself every `RENEW_MS`. `slots` are all of its slots, busy and idle.
+
+    `short_of_memory`: it starts nothing until it has more (`workers.memory`).
+    """
 
     instance: str
     pod: str
@@ -50,6 +53,7 @@ class Beat:
     revision: int
     slots: Sequence[SlotBeat]
     holdings: Sequence[Holding]
+    short_of_memory: bool = False
 
 
 class Kept(StrEnum):

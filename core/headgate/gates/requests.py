@@ -82,6 +82,7 @@ def renew(beat: Beat) -> list[Argument]:
     arguments.append(len(beat.holdings))
     for held in beat.holdings:
         arguments += (held.slot, held.job_id, held.execution, len(held.places), *_places(held.places))
+    arguments.append(int(beat.short_of_memory))
     return arguments
 
 

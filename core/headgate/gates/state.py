@@ -81,8 +81,8 @@ def _budget_gates(name: str, look: Mapping[str, Any]) -> list[GateState]:
 
 
 def _instance(name: str, read: Sequence[Any]) -> Instance:
-    pod, queue, revision, slots, busy, at = read
-    return Instance(name, pod, queue, int(revision), int(slots), int(busy), int(at))
+    pod, queue, revision, slots, busy, at, memory = read
+    return Instance(name, pod, queue, int(revision), int(slots), int(busy), int(at), memory == "1")
 
 
 def _queue_gates(look: Mapping[str, Any]) -> list[GateState]:
@@ -123,7 +123,8 @@ def _queue(
 ) -> QueueState:
     stats = dict(_pairs(look["stats"]))
     gates = _queue_gates(look)
-    blocked_by, blocked_until = _blocker(look, stats, gates, budgets, now, quarantine)
+    live = [instance for instance in instances if instance.queue == name]
+    blocked_by, blocked_until = _blocker(look, stats, gates, budgets, live, now, quarantine)
     return QueueState(
         queue=name,
         revision=int(look["revision"]),
@@ -132,7 +133,7 @@ def _queue(
         running=int(look["used"]),
         due=int(look["due"]),
         gates=gates,
-        instances=[instance for instance in instances if instance.queue == name],
+        instances=live,
         foreign_workers=sorted(look["foreign"] or []),
         blocked_by=blocked_by,
         blocked_until=blocked_until,
@@ -148,6 +149,7 @@ def _blocker(
     stats: Mapping[str, str],
     gates: Sequence[GateState],
     budgets: Mapping[str, Sequence[GateState]],
+    live: Sequence[Instance],
     now: int,
     quarantine: int,
 ) -> tuple[str, int | None]:
@@ -167,6 +169,15 @@ def _blocker(
             return gate.name, gate.open_at
         if gate.period_ms == 0 and gate.used >= gate.limit - gate.reserved:
             return gate.name, None
+    if live and all(instance.short_of_memory for instance in live):
+        return Blocker.MEMORY, None
+    return _told_by_workers(look, stats, gates, now)
+
+
+def _told_by_workers(
+    look: Mapping[str, Any], stats: Mapping[str, str], gates: Sequence[GateState], now: int
+) -> tuple[str, int | None]:
+    """What the gates of the whole queue do not show: keys, a worker's own rate, a job that said RateLimited."""
     for gate in gates:
         if gate.name in _KEYED and gate.waiting and not look["open"]:
             return gate.name, gate.open_at

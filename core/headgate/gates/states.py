@@ -37,6 +37,7 @@ class Instance:
     slots: int
     busy: int
     renewed_at: int
+    short_of_memory: bool = False
 
 
 @dataclass(frozen=True, slots=True)

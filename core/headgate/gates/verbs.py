@@ -107,6 +107,8 @@ class Blocker(StrEnum):
     RATE_PER_KEY = "rate.perKey"
     RATE_PER_WORKER = "rate.perWorker"
     DEFERRED = "deferred"
+    MEMORY = "memory"
+    """No gate either: each worker of the queue is above `workers.memory.holdAbovePercent` and does not ask."""
     STORE_FULL = "store.full"
     """No gate: the store is above `maxmemory`, so `finish_claim` finished and started nothing."""
 

@@ -42,6 +42,13 @@ class JobRules(_Document):
     on_lease_lost: Literal["Continue", "Stop"] = "Continue"
 
 
+class MemoryDocument(_Document):
+    """Shares, in percent, of what the kernel lets the pod have."""
+
+    hold_above_percent: int = 85
+    resume_below_percent: int = 75
+
+
 class QueueDocument(_Document):
     """One queue's gates. `per_worker` is the number of slots; `rate_per_worker` is always set: 10 x slots a second."""
 
@@ -59,6 +66,7 @@ class QueueDocument(_Document):
     budgets: tuple[BudgetShare, ...] = ()
     backlog: int | None = None
     override: OverrideDocument | None = None
+    memory: MemoryDocument | None = None
     jobs: JobRules = JobRules()
 
     @property

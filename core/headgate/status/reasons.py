@@ -280,8 +280,8 @@ MEMORY = Reason(
     THROTTLED,
     "True",
     "Memory",
-    "Workers are short of memory and start nothing.",
-    "Give the workers more memory, or fewer slots.",
+    "All workers are above workers.memory.holdAbovePercent and start nothing.",
+    "Give the workers more memory or fewer slots, or set recycleSlotAboveMiB if slots grow.",
 )
 DEFERRED = Reason(THROTTLED, "True", "Deferred", "A job said RateLimited: the queue, key or budget sleeps.", WAIT)
 HELD_BACK = Reason(

@@ -25,8 +25,13 @@ BY_BLOCKER: dict[str, Reason] = {
     Blocker.RATE_PER_KEY: reasons.PER_KEY,
     Blocker.RATE_PER_WORKER: reasons.WORKER_RATE,
     Blocker.DEFERRED: reasons.DEFERRED,
+    Blocker.MEMORY: reasons.MEMORY,
 }
-BY_REASON: dict[str, str] = {reasons.HELD_BACK.name: Blocker.STOP, reasons.DEFERRED.name: Blocker.DEFERRED}
+BY_REASON: dict[str, str] = {
+    reasons.HELD_BACK.name: Blocker.STOP,
+    reasons.DEFERRED.name: Blocker.DEFERRED,
+    reasons.MEMORY.name: Blocker.MEMORY,
+}
 """What holds back here is no gate, so the message names none."""
 
 

@@ -141,11 +141,11 @@ class Fleet:
         finished, answer = self.door(slot).finish_claim(ended.end(outcome), self.ask(slot, ended.queue))
         return finished, self._took(slot, ended.queue, answer)
 
-    def beat(self, instance: str, slots: int = 3, queue: str = QUEUE) -> Renewal:
+    def beat(self, instance: str, slots: int = 3, queue: str = QUEUE, *, short_of_memory: bool = False) -> Renewal:
         names = [f"{instance}.{i}" for i in range(slots)]
         holdings = [running.holding for slot, running in self.running.items() if slot in names]
         beats = tuple(SlotBeat(slot) for slot in names)
-        return self.bench.gates(instance).renew(Beat(instance, instance, queue, 1, beats, holdings))
+        return self.bench.gates(instance).renew(Beat(instance, instance, queue, 1, beats, holdings, short_of_memory))
 
     def kill(self, instance: str) -> None:
         """The whole pod dies: nobody renews or finishes what its slots ran."""

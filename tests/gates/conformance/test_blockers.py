@@ -76,3 +76,25 @@ def test_all_gates_or_none(fleet: Fleet) -> None:
     assert fleet.live() == len(fleet.bench.key_holders("mail", "acme")) == 1
     assert len(fleet.bench.budget_holders("ns/a")) == len(fleet.bench.budget_holders("ns/b")) == 1
     assert fleet.bench.queue("mail") == ["j2"]
+
+
+def test_memory_holds_a_queue_when_each_of_its_workers_says_so(fleet: Fleet) -> None:
+    """One with room is enough; a gate that is shut is named first, for it holds whatever memory there is."""
+
+    def blocked_by() -> str:
+        return fleet.operator.inspect().queues["mail"].blocked_by
+
+    fleet.policy(total=1)
+    fleet.beat("a", short_of_memory=True)
+    assert blocked_by() == "", "nothing is queued"
+    fleet.jobs("j1", "j2")
+    assert blocked_by() == Blocker.MEMORY
+    fleet.beat("b")
+    assert blocked_by() == ""
+    fleet.beat("b", short_of_memory=True)
+    assert [instance.short_of_memory for instance in fleet.operator.inspect().queues["mail"].instances] == [True, True]
+    fleet.start("a.0")
+    assert blocked_by() == Blocker.CONCURRENCY_TOTAL
+    fleet.finish("a.0")
+    fleet.beat("a")
+    assert blocked_by() == ""

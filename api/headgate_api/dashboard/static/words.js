@@ -41,6 +41,7 @@ const GATES = {
   "rate.perKey": "each key's rate",
   "rate.perWorker": "each worker's rate",
   deferred: "a job said RateLimited",
+  memory: "short of memory",
   "store.full": "the store is full",
 };
 

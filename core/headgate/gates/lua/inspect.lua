@@ -13,7 +13,7 @@ local full_at = tonumber(meta[4]) or 0
 local owners, queues, budgets, instances = {}, {}, {}, {}
 local live = call('ZRANGEBYSCORE', H .. 'insts', '(' .. (now - 15000), '+inf')
 for _, who in ipairs(live) do
-  local read = call('HMGET', H .. 'inst:' .. who, 'pod', 'queue', 'revision', 'slots', 'busy', 'at')
+  local read = call('HMGET', H .. 'inst:' .. who, 'pod', 'queue', 'revision', 'slots', 'busy', 'at', 'memory')
   if read[1] then instances[who] = read end
 end
 local declared = call('HGETALL', H .. 'owners')

@@ -7,6 +7,7 @@
 -- ARGV[7]  integer revision in use
 -- ARGV[8]  integer n slots (0: the pod says goodbye), then n times: slot, successes, working seconds (both only grow)
 -- then     integer m holdings, then m times: slot, job, execution, k, k places
+-- then     1: the pod starts nothing for want of memory, 0
 -- Answers {epoch, seq, now, {kept, gone or readded per holding}, revision, wake, quarantine until, reaped, unregistered slots}
 -- include: start
 local queue, instance, slots = ARGV[4], ARGV[5], tonumber(ARGV[8])
@@ -34,7 +35,7 @@ for i = 1, busy do
   kept[i] = beat_holding(ARGV[at], ARGV[at + 1], ARGV[at + 2], { unpack(ARGV, at + 4, at + 3 + k) })
   at = at + 4 + k
 end
-beat_instance(busy)
+beat_instance(busy, ARGV[at])
 if quarantine <= now then reap_queue(20, true, reaped) end
 if not declared then
   -- include: drained

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from headgate.gates.model.leases import Leases
 from headgate.gates.model.limits import Limits, limits_of, rate_of
 from headgate.gates.model.rates import Rate, Ring
-from headgate.gates.model.state import Policy, QueueGates, Store
+from headgate.gates.model.state import InstanceBeat, Policy, QueueGates, Store
 from headgate.gates.verbs import Blocker, GateState, Instance, QueueState, StoreState
 
 REFUSAL_FRESH_MS = 10_000
@@ -44,9 +44,8 @@ def _queue(store: Store, queue: str, policy: Policy, rules: Limits, budgets: dic
         due=0,
         gates=states,
         instances=[
-            Instance(name, beat.pod, beat.queue, beat.revision, beat.slots, beat.busy, beat.at)
-            for name, beat in store.instances.items()
-            if beat.queue == queue and store.is_alive(name)
+            Instance(name, beat.pod, beat.queue, beat.revision, beat.slots, beat.busy, beat.at, beat.short_of_memory)
+            for name, beat in _live(store, queue)
         ],
         foreign_workers=[],
         blocked_by=blocked_by,
@@ -56,6 +55,10 @@ def _queue(store: Store, queue: str, policy: Policy, rules: Limits, budgets: dic
         poison=gates.poison,
         override=policy.override if policy.override and policy.override.document.expire_ms > store.now else None,
     )
+
+
+def _live(store: Store, queue: str) -> list[tuple[str, InstanceBeat]]:
+    return [(name, beat) for name, beat in store.instances.items() if beat.queue == queue and store.is_alive(name)]
 
 
 def _ring(store: Store, name: str, ring: Ring, rate: Rate, waiting: int) -> GateState:
@@ -112,8 +115,7 @@ def _gates(store: Store, queue: str, rules: Limits) -> list[GateState]:
     if rules.rate_per_worker:
         rings = [
             _ring(store, Blocker.RATE_PER_WORKER, store.worker_starts.get(name, Ring()), rules.rate_per_worker, 0)
-            for name, beat in store.instances.items()
-            if beat.queue == queue and store.is_alive(name)
+            for name, _beat in _live(store, queue)
         ]
         states += sorted(rings, key=lambda state: state.used)[-1:]
     return states
@@ -136,6 +138,9 @@ def _blocker(
             return gate.name, gate.open_at
         if gate.period_ms == 0 and gate.used >= gate.limit - gate.reserved:
             return gate.name, None
+    live = _live(store, queue)
+    if live and all(beat.short_of_memory for _name, beat in live):
+        return Blocker.MEMORY, None
     return _blocked_key(states, gates) or _recent_refusal(store, queue, gates)
 
 

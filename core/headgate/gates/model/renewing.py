@@ -59,7 +59,7 @@ def _beat_instance(store: Store, beat: Beat) -> None:
         gates.rate_wait.pop(beat.instance, None)
         return
     store.instances[beat.instance] = InstanceBeat(
-        beat.pod, beat.queue, beat.revision, len(beat.slots), len(beat.holdings), store.now
+        beat.pod, beat.queue, beat.revision, len(beat.slots), len(beat.holdings), store.now, beat.short_of_memory
     )
     ring, policy = store.worker_starts.get(beat.instance), store.policies.get(beat.queue)
     if ring is not None:

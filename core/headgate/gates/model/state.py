@@ -88,6 +88,7 @@ class InstanceBeat:
     slots: int
     busy: int
     at: int
+    short_of_memory: bool
 
 
 @dataclass(slots=True)

@@ -61,7 +61,7 @@ local function beat_holding(slot, job, execution_id, places)
 end
 
 -- The pod itself: its acknowledgement, for three renewals. Without slots it says goodbye.
-local function beat_instance(busy)
+local function beat_instance(busy, short_of_memory)
   local own = H .. 'inst:' .. instance
   if slots == 0 then
     call('DEL', own, H .. 'w:' .. instance .. ':starts')
@@ -70,7 +70,8 @@ local function beat_instance(busy)
     call('ZREM', Q .. 'rwait', instance)
     return
   end
-  call('HSET', own, 'pod', ARGV[6], 'queue', queue, 'revision', ARGV[7], 'slots', slots, 'busy', busy, 'at', now)
+  call('HSET', own, 'pod', ARGV[6], 'queue', queue, 'revision', ARGV[7], 'slots', slots, 'busy', busy, 'at', now,
+    'memory', short_of_memory)
   call('PEXPIRE', own, 15000)
   call('ZADD', H .. 'insts', now, instance)
   call('ZREMRANGEBYSCORE', H .. 'insts', '-inf', now - 15000)
