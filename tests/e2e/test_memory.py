@@ -43,7 +43,7 @@ def test_a_job_over_the_memory_limit_ends_as_poison_with_its_reason(
 def test_jobs_that_do_not_fit_together_wait_and_nobody_is_killed(
     cluster: Cluster, installed: Installation, namespace: str, recorder: Recorder
 ) -> None:
-    """Eight jobs of 70 MiB arrive at once at four slots of a pod of 256 MiB: what would not fit is held back."""
+    """Six jobs of 70 MiB arrive at once at four slots of a pod of 256 MiB: what would not fit is held back."""
     name = f"full-{namespace}"
     container = {"resources": {"limits": {"memory": "256Mi"}, "requests": {"memory": "256Mi"}}}
     memory = {"holdAbovePercent": 65, "resumeBelowPercent": 60}
@@ -54,7 +54,7 @@ def test_jobs_that_do_not_fit_together_wait_and_nobody_is_killed(
     installed.wait(namespace, f"queuepolicy/{name}")
     queue = installed.queue(name)
     with PodLogs(cluster.folder, namespace) as logs:
-        jobs = [queue.enqueue("e2e_app.hog", 70, 6) for _ in range(8)]
+        jobs = [queue.enqueue("e2e_app.hog", 70, 4) for _ in range(6)]
         cluster.wait_until(
             lambda: throttled(installed, namespace, name) == "Memory", "its status to say so", timeout=60
         )
