@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from headgate.desired.documents import budget_document, queue_document
-from headgate.desired.unsupported import unsupported
 from headgate.model.budget import Budget
 from headgate.model.documents import BudgetDocument, BudgetShare, QueueDocument, RateDocument
 from headgate.model.http_policy import HTTPPolicy
@@ -97,7 +96,9 @@ class _Counted:
 
     @property
     def replicas(self) -> int:
-        return self.policy.spec.workers.replicas
+        """The most there can be."""
+        workers = self.policy.spec.workers
+        return workers.autoscaling.max_replicas if workers.autoscaling else workers.replicas
 
 
 def plan(resources: Iterable[Resource], *, before: int | None = None, now_ms: int = 0) -> Plan:
@@ -142,8 +143,7 @@ def _without_conflicts(policies: Iterable[QueuePolicy]) -> tuple[list[_Counted],
 
 def _unmet(item: _Counted, budgets: Mapping[str, Budget]) -> list[str]:
     """What would make this policy not accepted."""
-    nothing = unsupported(item.policy)
-    sentences = [f"{item.name}: {nothing}"] if nothing else []
+    sentences = []
     for index, share in enumerate(item.document.budgets):
         budget, where = budgets.get(share.name), f"{item.name}: spec.budgetRefs[{index}].name"
         if budget is None:

@@ -25,6 +25,7 @@ from headgate_operator.metrics import Metrics
 JSON = "application/json"
 APPLY = "application/apply-patch+yaml"
 """JSON is YAML: an apply patch is sent as JSON under this name."""
+MERGE = "application/merge-patch+json"
 REQUEST_SECONDS = 30
 CONNECTIONS = 100
 LOGIN_SECONDS = 60

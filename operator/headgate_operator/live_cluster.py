@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
-from headgate.control.ports import FIELD_MANAGER, SUBJECTS, Kind, Manifest
+from headgate.control.ports import FIELD_MANAGER, SCALE_MANAGER, SUBJECTS, Kind, Manifest
 from headgate.errors import ClusterError, Conflict, Rejected
-from headgate_operator.cluster import APPLY, ApiServer, NotFound, path_of
+from headgate_operator.cluster import APPLY, MERGE, ApiServer, NotFound, path_of
 from headgate_operator.events import EVENT, new_event
 from headgate_operator.metrics import Metrics, Subject
 from headgate_operator.repeats import Repeats
@@ -82,6 +83,23 @@ class LiveCluster:
         stored: Manifest = await self._api.call("PUT", path, resource=f"{kind.plural}/status", query=query, body=body)
         self._see(kind, stored)
         return stored
+
+    async def scale(self, kind: Kind, manifest: Manifest, replicas: int) -> None:
+        self._check_lease()
+        metadata = manifest["metadata"]
+        body = {"metadata": {"resourceVersion": metadata["resourceVersion"]}, "spec": {"replicas": replicas}}
+        await self._api.call(
+            "PATCH", path_of(kind, metadata["namespace"], metadata["name"], "scale"), resource=f"{kind.plural}/scale",
+            query={"fieldManager": SCALE_MANAGER}, body=body, content_type=MERGE,
+        )  # fmt: skip
+
+    async def annotate(self, kind: Kind, namespace: str, name: str, annotations: Mapping[str, str]) -> None:
+        self._check_lease()
+        with contextlib.suppress(NotFound):
+            await self._api.call(
+                "PATCH", path_of(kind, namespace, name), resource=kind.plural, query={"fieldManager": SCALE_MANAGER},
+                body={"metadata": {"annotations": dict(annotations)}}, content_type=MERGE,
+            )  # fmt: skip
 
     async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
         self._check_lease()

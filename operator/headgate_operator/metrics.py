@@ -73,6 +73,12 @@ class Metrics:
             ["kind"],
             registry=self.registry,
         )
+        self.scalings = Counter(
+            "headgate_scalings",
+            "Times that autoscaling wrote workers.replicas",
+            ["namespace", "name", "direction"],
+            registry=self.registry,
+        )
         self.api_requests = Counter(
             "headgate_api_requests",
             "Calls to the API server by what it answered",

@@ -23,6 +23,10 @@ class OperatorTelemetry(Telemetry):
     def repaired(self, kind: Kind) -> None:
         self._metrics.drift_corrected.labels(kind=kind.kind).inc()
 
+    def scaled(self, key: Key, before: int, after: int) -> None:
+        direction = "out" if after > before else "in"
+        self._metrics.scalings.labels(namespace=key.namespace, name=key.name, direction=direction).inc()
+
     def resynced(self) -> None:
         self._health.resynced()
 

@@ -206,3 +206,25 @@ async def test_what_a_deleted_owner_owned_goes_with_it(
 async def test_an_event_about_an_object_is_accepted(cluster: Cluster, namespace: str) -> None:
     applied = await cluster.apply(QUEUE_POLICY, policy(namespace))
     await cluster.post_event(applied, reason="Published", message="revision 3", type_="Normal")
+
+
+async def test_scale_writes_the_number_and_nothing_else(cluster: Cluster, namespace: str, edit: Edit) -> None:
+    created = await cluster.apply(QUEUE_POLICY, policy(namespace, workers={"drainSeconds": 7}))
+    await cluster.scale(QUEUE_POLICY, created, 4)
+    scaled = await live(cluster, QUEUE_POLICY, namespace, "emails")
+    assert scaled["spec"]["workers"]["replicas"] == 4
+    assert scaled["spec"]["workers"]["drainSeconds"] == 7
+    assert scaled["metadata"]["generation"] == created["metadata"]["generation"] + 1
+    with pytest.raises(Conflict):
+        await cluster.scale(QUEUE_POLICY, created, 5)
+
+
+async def test_annotations_are_merged_into_what_is_not_ours(cluster: Cluster, namespace: str) -> None:
+    await cluster.apply(SERVICE_ACCOUNT, account(namespace, annotations={"mine": "1"}))
+    await cluster.annotate(SERVICE_ACCOUNT, namespace, "worker", {"price": "2"})
+    found = await live(cluster, SERVICE_ACCOUNT, namespace, "worker")
+    assert found["metadata"]["annotations"] == {"mine": "1", "price": "2"}
+    await cluster.apply(SERVICE_ACCOUNT, account(namespace, annotations={"mine": "1"}))
+    found = await live(cluster, SERVICE_ACCOUNT, namespace, "worker")
+    assert found["metadata"]["annotations"] == {"mine": "1", "price": "2"}
+    await cluster.annotate(SERVICE_ACCOUNT, namespace, "nobody", {"price": "3"})

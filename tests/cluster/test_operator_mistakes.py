@@ -55,7 +55,6 @@ def test_the_api_server_refuses_it_in_words_and_the_old_limits_stay(
         ),
         ({"workers": {"template": image(colour="blue")}}, "TemplateInvalid", ("colour",)),
         ({"workers": {"template": {"spec": {"tolerations": "all"}}}}, "TemplateInvalid", ("tolerations",)),
-        ({"workers": {"autoscaling": {"maxReplicas": 3}}}, "NotSupported", ("spec.workers.autoscaling", "remove it")),
     ],
 )
 def test_what_only_the_operator_can_see_becomes_a_condition_and_the_old_limits_stay(

@@ -96,6 +96,11 @@ class WatchedCluster(MemoryCluster):
             self.die()
         return stored
 
+    async def scale(self, kind: Kind, manifest: Manifest, replicas: int) -> None:
+        self._wrote(f"scale {kind.kind}/{manifest['metadata']['name']}")
+        await super().scale(kind, manifest, replicas)
+        self.die()
+
     async def delete(
         self, kind: Kind, namespace: str, name: str, uid: str, *, grace_seconds: int | None = None
     ) -> None:

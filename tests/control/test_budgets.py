@@ -95,7 +95,7 @@ async def test_a_reference_that_an_unaccepted_spec_dropped_still_counts(world: A
     await world.put("emails", budgetRefs=[{"name": "provider"}])
     await world.put_budget("provider")
     await world.settle()
-    await world.put("emails", workers={"autoscaling": {"maxReplicas": 2}})
+    await world.put("emails", workers={"template": {"spec": {"volumes": "x"}}})
     await world.settle()
     await world.remove("provider", kind=BUDGET)
     await world.settle()

@@ -14,7 +14,6 @@ from .world import ALL_GOOD
 BAD = {
     "TemplateForbidden": {"workers": {"template": {"spec": {"volumes": [{"name": "x", "hostPath": {"path": "/"}}]}}}},
     "TemplateInvalid": {"workers": {"template": {"spec": {"volumes": "x"}}}},
-    "NotSupported": {"workers": {"autoscaling": {"maxReplicas": 2}}},
     "BudgetNotFound": {"budgetRefs": [{"name": "gone"}]},
     "StoreMismatch": {"budgetRefs": [{"name": "far"}]},
 }  # fmt: skip

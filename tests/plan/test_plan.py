@@ -61,6 +61,12 @@ def test_a_budget_of_rates_bounds_no_concurrency() -> None:
     assert (found.budgets[0].total, found.budgets[0].rate) == (None, "50/1s")
 
 
+def test_autoscaling_counts_with_its_most_workers() -> None:
+    """A plan is about the worst hour."""
+    found = plan([policy("a", workers={"replicas": 2, "autoscaling": {"maxReplicas": 7}})])
+    assert (found.queues[0].workers, found.total) == (7, 21)
+
+
 def test_problems_are_named_and_the_rest_is_counted() -> None:
     """A conflict, a missing budget, a budget elsewhere."""
     found = plan(
@@ -69,16 +75,14 @@ def test_problems_are_named_and_the_rest_is_counted() -> None:
             policy("b", queue="q", namespace="other"),
             policy("c", budgetRefs=[{"name": "gone"}, {"name": "far"}]),
             budget("far", 1, store="elsewhere"),
-            policy("d", workers={"autoscaling": {"maxReplicas": 2}}),
         ]
     )
     assert found.problems == (
         "other/b: queue q of store default is already declared by default/a, give it another queue",
         "default/c: spec.budgetRefs[0].name: there is no Budget default/gone, declare it or remove the reference",
         "default/c: spec.budgetRefs[1].name: Budget default/far is in store elsewhere, this queue in default",
-        "default/d: spec.workers.autoscaling: this version does nothing with it, remove it.",
     )
-    assert [q.policy for q in found.queues] == ["default/a", "default/c", "default/d"]
+    assert [q.policy for q in found.queues] == ["default/a", "default/c"]
 
 
 def test_an_override_counts_until_it_ends() -> None:

@@ -74,7 +74,7 @@ def test_the_reasons_are_those_of_the_contract() -> None:
     assert table == {
         "Accepted": {
             "Valid", "InvalidSpec", "QueueConflict", "BudgetNotFound", "StoreUnknown", "StoreMismatch", "ImageMissing",
-            "TemplateForbidden", "TemplateInvalid", "NotSupported", "SurfaceConflict", "NeedsMiddleware",
+            "TemplateForbidden", "TemplateInvalid", "SurfaceConflict", "NeedsMiddleware",
             "InvalidSchedule", "QueuePolicyNotFound", "FunctionNotAllowed",
         },
         "Scheduled": {"CronJobApplied", "Suspended", "NotOwned", "NotPublished", "NotReconciled"},

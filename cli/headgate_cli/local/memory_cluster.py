@@ -122,6 +122,24 @@ class MemoryCluster:
         self._check_preconditions(key, manifest["metadata"], stored.manifest)
         return self._write(key, {**deepcopy(stored.manifest), "status": deepcopy(status)})
 
+    async def scale(self, kind: Kind, manifest: Manifest, replicas: int) -> None:
+        """Only of a QueuePolicy: where the number stands, its CRD says."""
+        key = self._key(kind, manifest)
+        stored = self._objects.get(key)
+        if stored is None:
+            raise Conflict(f"{_words(key)} is gone, it cannot be scaled")
+        self._check_preconditions(key, manifest["metadata"], stored.manifest)
+        wanted = deepcopy(stored.manifest)
+        wanted["spec"].setdefault("workers", {})["replicas"] = replicas
+        self._write(key, wanted)
+
+    async def annotate(self, kind: Kind, namespace: str, name: str, annotations: Mapping[str, str]) -> None:
+        stored = self._objects.get((kind, namespace, name))
+        if stored is not None:
+            wanted = deepcopy(stored.manifest)
+            wanted["metadata"].setdefault("annotations", {}).update(annotations)
+            self._write((kind, namespace, name), wanted)
+
     async def delete(
         self, kind: Kind, namespace: str, name: str, uid: str, *, grace_seconds: int | None = None
     ) -> None:

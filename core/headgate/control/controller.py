@@ -12,6 +12,7 @@ from typing import Protocol
 import structlog
 
 from headgate.control.applying import Children
+from headgate.control.autoscaler import Autoscaler
 from headgate.control.budgets import Budgets
 from headgate.control.facts import Gatherer
 from headgate.control.http_policies import HttpPolicies
@@ -84,16 +85,19 @@ class Controller:
         writer = StatusWriter(cluster, memory, clock)
         gatherer = Gatherer(cluster, site, memory, pictures)
         children = Children(cluster, memory, clock, self._telemetry)
+        autoscaler = Autoscaler(cluster, memory, clock, self._telemetry)
         call = self._call
         ties = Ties(memory, publisher, call)
         self._by_kind: Mapping[Kind, Reconciler] = {
-            QUEUE_POLICY: Policies(cluster, site, memory, gatherer, publisher, children, writer, clock, ties),
+            QUEUE_POLICY: Policies(
+                cluster, site, memory, gatherer, publisher, children, writer, clock, ties, autoscaler
+            ),
             BUDGET: Budgets(cluster, site, memory, pictures, publisher, writer, clock, call),
             PERIODIC_TASK: PeriodicTasks(cluster, stores, site, memory, pictures, publisher, children, writer, clock),
             HTTP_POLICY: HttpPolicies(cluster, site, memory, gatherer, publisher, writer, clock, ties),
         }
         self._observers = [
-            Observer(name, store, site, memory, pictures, clock, call, inspect_seconds)
+            Observer(name, store, site, memory, pictures, clock, autoscaler, call, inspect_seconds)
             for name, store in stores.items()
         ]
         self._resync = Resync(cluster, site, memory, pictures, publisher, clock, self._call_spread)

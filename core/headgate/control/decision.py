@@ -17,7 +17,6 @@ from headgate.desired.children import Child, children
 from headgate.desired.documents import queue_document
 from headgate.desired.forbidden import refusals
 from headgate.desired.shape import misshapen
-from headgate.desired.unsupported import unsupported
 from headgate.desired.wanted import Wanted
 from headgate.model.documents import QueueDocument
 from headgate.model.queue_policy import QueuePolicy
@@ -54,7 +53,7 @@ def decide(facts: Facts, site: Site) -> Decision:
         return Decision(verdict)
     wanted = _wanted(facts, policy, site)
     return Decision(
-        accepted=Verdict(reasons.VALID, _remark(policy)),
+        accepted=Verdict(reasons.VALID),
         document=queue_document(policy),
         children=tuple(children(wanted)),
         replicas=wanted.replicas,
@@ -62,11 +61,6 @@ def decide(facts: Facts, site: Site) -> Decision:
 
 
 Check = Callable[[Facts, QueuePolicy, Site], Verdict | None]
-
-
-def a_field_does_nothing_yet(_: Facts, policy: QueuePolicy, __: Site) -> Verdict | None:
-    sentence = unsupported(policy)
-    return Verdict(reasons.NOT_SUPPORTED, sentence) if sentence else None
 
 
 def the_template_is_no_pod(facts: Facts, policy: QueuePolicy, site: Site) -> Verdict | None:
@@ -95,7 +89,6 @@ def no_image_is_named(facts: Facts, policy: QueuePolicy, site: Site) -> Verdict 
 CHECKS: tuple[Check, ...] = (
     store_is_unknown,  # without a store nothing else can be said
     another_policy_rules_it,  # then nothing of this policy counts
-    a_field_does_nothing_yet,
     a_budget_is_missing,
     a_budget_is_elsewhere,
     the_template_is_no_pod,  # before anybody reads into it
@@ -110,10 +103,3 @@ def _wanted(facts: Facts, policy: QueuePolicy, site: Site) -> Wanted:
     drained = stop_policy_in_force(queue_document(policy), facts.now_ms) == "HoldAndDrain"
     replicas = 0 if drained else policy.spec.workers.replicas
     return Wanted(policy, facts.store, site.defaults_for(policy.metadata.namespace), replicas)
-
-
-def _remark(policy: QueuePolicy) -> str:
-    """The API server fills in memory.holdAbovePercent, so its default cannot be refused; but it is not passed over."""
-    if policy.spec.workers.memory:
-        return f"{reasons.VALID.meaning} Of workers.memory only recycleSlotAboveMiB does something in this version."
-    return ""

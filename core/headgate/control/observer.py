@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from headgate.control.autoscaler import Autoscaler
 from headgate.control.memory import Memory
 from headgate.control.pictures import SILENCE_SECONDS, Pictures
 from headgate.control.ports import HTTP_POLICY, PERIODIC_TASK, QUEUE_POLICY, Clock, Key, Kind, Store
@@ -47,11 +48,13 @@ class Observer:
         memory: Memory,
         pictures: Pictures,
         clock: Clock,
+        autoscaler: Autoscaler,
         call: Callable[[Iterable[Key]], None],
         interval: float = 5.0,
     ) -> None:
         self._name, self._store, self._site = name, store, site
         self._memory, self._pictures, self._clock, self._call = memory, pictures, clock, call
+        self._autoscaler = autoscaler
         self._interval = interval
         self._checked_at = self._reaped_at = self._eager_until = float("-inf")
         self._away = True
@@ -166,7 +169,7 @@ class Observer:
                 continue
             throttle = noticed(self._memory.throttles.get(key, Throttle()), queue.blocked_by, now)
             self._memory.throttles[key] = throttle
-            looks[key] = (quarantined, throttle.blocker, *_look(queue))
+            looks[key] = (quarantined, throttle.blocker, self._autoscaler.look(key, queue, state), *_look(queue))
         for name, surface in surfaces.items():
             key = self._key_of(HTTP_POLICY, state.owners.get(f"http/{name}"))
             if key:

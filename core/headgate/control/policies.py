@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from headgate.control.applying import Children, Live
+from headgate.control.autoscaler import Autoscaler
 from headgate.control.decision import Decision, decide
 from headgate.control.facts import Facts, Gatherer
 from headgate.control.memory import Memory
@@ -48,7 +49,9 @@ class Policies:
         writer: StatusWriter,
         clock: Clock,
         ties: Ties,
+        autoscaler: Autoscaler,
     ) -> None:
+        self._autoscaler = autoscaler
         self._cluster, self._site, self._memory, self._clock, self._ties = cluster, site, memory, clock, ties
         self._gatherer, self._publisher, self._children, self._writer = gatherer, publisher, children, writer
 
@@ -61,10 +64,13 @@ class Policies:
         facts = await self._gatherer.facts(key, manifest)
         done = await self._act(facts, decide(facts, self._site))
         self._tell_others(facts, done)
+        if done.decision.document and not done.answer.error and await self._autoscaler.act(facts):
+            return 0.0
         wait = await self._write_status(facts, done)
         if done.answer.error:
             raise done.answer.error
-        return min(filter(None, (wait, *_appointments(facts, done))), default=None)
+        times = (wait, self._autoscaler.appointment(key), *_appointments(facts, done))
+        return min(filter(None, times), default=None)
 
     async def _act(self, facts: Facts, decision: Decision) -> Done:
         """Publish before pods are made, so that no worker ever starts without its limits."""
@@ -106,11 +112,18 @@ class Policies:
         pods: list[Manifest] | None = None
         if deployment and _more_renew_than_are_ready(facts, deployment):
             pods = await self._cluster.list(POD, facts.key.namespace, selector_labels(facts.key.name))
-        return Seen(deployment, pods, self._children.fighting(done.live), self._clock.monotonic())
+        return Seen(
+            deployment,
+            pods,
+            self._children.fighting(done.live),
+            self._autoscaler.rival(facts.key),
+            self._clock.monotonic(),
+        )
 
     async def _gone(self, key: Key) -> None:
         """Garbage collection takes the children."""
         await self._ties.dissolve(key)
+        self._autoscaler.forget(key)
         for kind in CHILD_KINDS:
             self._memory.forget_child((kind, key.namespace, worker_name(key.name)))
 

@@ -31,6 +31,7 @@ class Seen:
     deployment: Manifest | None
     pods: Sequence[Manifest] | None
     fighting: str
+    rival: str
     now: float
 
 
@@ -52,7 +53,7 @@ def view_of(facts: Facts, decision: Decision, answer: Answer, seen: Seen, memory
         foreign=" ".join(_foreign(facts)),
         draining=sum(1 for pod in seen.pods or () if "deletionTimestamp" in pod["metadata"]),
         throttled=_throttled(facts, decision.document, memory),
-        troubles=Troubles(picture.unsuitable, seen.fighting),
+        troubles=Troubles(picture.unsuitable, seen.fighting, seen.rival),
         store=picture.state,
         queue=queue,
     )

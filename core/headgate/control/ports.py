@@ -15,6 +15,7 @@ Manifest = dict[str, Any]
 """A Kubernetes object as JSON."""
 
 FIELD_MANAGER = "headgate"
+SCALE_MANAGER = "headgate-autoscaler"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,12 @@ class Cluster(Protocol):
     async def apply_status(self, kind: Kind, manifest: Manifest, status: Manifest) -> Manifest:
         """Replace the status of `manifest` (as read: its resourceVersion must still hold, else `Conflict`)."""
 
+    async def scale(self, kind: Kind, manifest: Manifest, replicas: int) -> None:
+        """Write its replicas through /scale as `SCALE_MANAGER` (as read: as for `apply_status`)."""
+
+    async def annotate(self, kind: Kind, namespace: str, name: str, annotations: Mapping[str, str]) -> None:
+        """Merge annotations into an object that is not ours. Absent is fine."""
+
     async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
         """Delete exactly this object (uid precondition), in the background. Absent is fine."""
 
@@ -136,6 +143,9 @@ class Telemetry:
 
     def repaired(self, kind: Kind) -> None:
         """A child that somebody else had changed or deleted was put right."""
+
+    def scaled(self, key: Key, before: int, after: int) -> None:
+        """The autoscaler wrote workers.replicas."""
 
     def resynced(self) -> None:
         """Everything was listed and put into the queue."""

@@ -143,7 +143,7 @@ class Autoscaling(Declared):
     max_replicas: Annotated[Whole, Interval(ge=1, le=1_000)]
     """Never more."""
     target_backlog_per_slot: Annotated[Whole, Interval(ge=1, le=100_000)] = 20
-    """Waiting jobs for each slot that call for one more worker."""
+    """Jobs, running and waiting, for each slot: more call for one more worker."""
     scale_down_stabilization_seconds: Annotated[Whole, Interval(ge=0, le=3_600)] = 300
     """How long the need must be smaller before a worker goes."""
 

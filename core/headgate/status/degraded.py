@@ -11,10 +11,14 @@ from headgate.status.conditions import Verdict
 
 @dataclass(frozen=True, slots=True)
 class Troubles:
-    """`unsuitable`: why the store must not be used. `drifting`: the objects that are repaired again and again."""
+    """`unsuitable`: why the store must not be used. `drifting`: the objects that are repaired again and again.
+
+    `rival`: who else writes the replicas of an autoscaled policy.
+    """
 
     unsuitable: str = ""
     drifting: str = ""
+    rival: str = ""
 
 
 def degraded(troubles: Troubles, store: StoreState | None, queue: QueueState | None) -> Verdict:
@@ -25,6 +29,10 @@ def degraded(troubles: Troubles, store: StoreState | None, queue: QueueState | N
     if troubles.drifting:
         return Verdict(
             reasons.DRIFT_FIGHT, f"{troubles.drifting} was changed by others more often than it stays repaired."
+        )
+    if troubles.rival:
+        return Verdict(
+            reasons.SCALE_FIGHT, f"{troubles.rival} writes workers.replicas too, while workers.autoscaling is set."
         )
     if queue and queue.poison:
         return Verdict(reasons.POISON_JOBS, f"{queue.poison} jobs are in the dead set as Poison.")

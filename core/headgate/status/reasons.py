@@ -133,14 +133,6 @@ TEMPLATE_INVALID = Reason(
     "Correct spec.workers.template.",
     warns=True,
 )
-NOT_SUPPORTED = Reason(
-    ACCEPTED,
-    "False",
-    "NotSupported",
-    "The spec asks for what this version does not do yet; it would be ignored.",
-    "Remove the field that the message names.",
-    warns=True,
-)
 
 ALL_ACKNOWLEDGED = Reason(
     ENFORCED,
