@@ -139,7 +139,8 @@ def _queue(
         blocked_until=blocked_until,
         keyless=int(stats.get("keyless", 0)),
         shadowed={field[7:]: int(count) for field, count in stats.items() if field.startswith("shadow:")},
-        poison=int(stats.get("poison", 0)),
+        poison=int(look["poison"]),
+        poisoned=int(stats.get("poison", 0)),
         override=overrides.state(look["override"]) if "override" in look else None,
     )
 

@@ -58,6 +58,9 @@ class QueueState:
     keyless: int = 0
     shadowed: Mapping[str, int] = field(default_factory=dict)
     poison: int = 0
+    """Jobs in the dead set now that killed their process too often."""
+    poisoned: int = 0
+    """How many became so, ever."""
     override: OverrideState | None = None
     """What an operator set, while it is in force."""
 

@@ -116,7 +116,8 @@ def test_a_job_lost_too_often_is_poison_and_not_put_back(fleet: Fleet) -> None:
     mark = type(holding)(holding.queue, "", holding.job_id, holding.execution, 0, ())
     assert fleet.door("a.0").release(mark) is True
     assert fleet.live() == 0
-    assert fleet.operator.inspect().queues["mail"].poison == 1
+    queue = fleet.operator.inspect().queues["mail"]
+    assert (queue.poison, queue.poisoned) == (1, 1)
 
 
 def test_reaping_too_often_is_poison_and_only_for_those_who_can_bury(fleet: Fleet) -> None:

@@ -52,7 +52,8 @@ def _queue(store: Store, queue: str, policy: Policy, rules: Limits, budgets: dic
         blocked_until=blocked_until,
         keyless=gates.keyless,
         shadowed=dict(gates.shadowed),
-        poison=gates.poison,
+        poison=len(gates.poison & store.rq.failed.get(queue, set())),
+        poisoned=gates.poisoned,
         override=policy.override if policy.override and policy.override.document.expire_ms > store.now else None,
     )
 

@@ -43,7 +43,9 @@ def lose(store: Store, queue: str, job_id: str, execution: str, *, marked: bool)
         store.rq.put_back(queue, job_id)
     else:
         gates.held.take(f"{job_id}:{execution}{MARK}", store.now + SEAL_MS)
-        gates.poison += fate is Fate.POISON and not marked
+        if fate is Fate.POISON and not marked:
+            gates.poisoned += 1
+            gates.poison.add(job_id)
     return fate, losses
 
 

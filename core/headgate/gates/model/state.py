@@ -64,7 +64,8 @@ class QueueGates:
     lanes: Lanes = field(default_factory=Lanes)
     shadowed: Counter[str] = field(default_factory=Counter)
     keyless: int = 0
-    poison: int = 0
+    poison: set[str] = field(default_factory=set)
+    poisoned: int = 0
     refused: tuple[str, int, int] = ("", 0, 0)
     """The last refusal: blocker, when, until when (ms)."""
 

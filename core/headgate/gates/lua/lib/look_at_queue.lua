@@ -2,7 +2,8 @@
 local seen = { revision = revision, queued = call('LLEN', P .. ':queue:' .. queue), total = total, hold = hold,
   due = call('ZCOUNT', P .. ':scheduled:' .. queue, '-inf', sec), used = call('ZCOUNT', Q .. 'held', alive, '+inf'),
   holders = look_at_holders(Q .. 'held'), waiting = call('ZCARD', Q .. 'wait'), sleep = math.ceil(sleep / 1000),
-  stats = call('HGETALL', Q .. 'stats'), foreign = {}, suspended = call('EXISTS', P .. ':suspended') }
+  stats = call('HGETALL', Q .. 'stats'), foreign = {}, suspended = call('EXISTS', P .. ':suspended'),
+  poison = call('ZINTERCARD', 2, Q .. 'poison', P .. ':failed:' .. queue) }
 if overridden then seen.override = call('HGET', H .. 'policy:' .. queue, 'over_doc') end
 if declared then
   seen.shares = shares

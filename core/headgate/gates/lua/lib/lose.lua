@@ -28,7 +28,11 @@ local function lose(job, execution_id, marked, dead)
     put_back(job)
   else
     call('ZADD', Q .. 'held', now + 60000, member .. '!')
-    if fate == 'poison' and not marked then call('HINCRBY', Q .. 'stats', 'poison', 1) end
+    if fate == 'poison' and not marked then
+      call('HINCRBY', Q .. 'stats', 'poison', 1)
+      call('ZADD', Q .. 'poison', now, job)
+      call('ZREMRANGEBYRANK', Q .. 'poison', 0, -1001) -- whoever has a thousand of them needs no exact number
+    end
   end
   return fate, losses
 end
