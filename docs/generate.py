@@ -113,7 +113,8 @@ def alerts() -> Iterator[str]:
         for rule in group["rules"]:
             said = {name: LABEL.sub(r"*\1*", text) for name, text in rule["annotations"].items()}
             yield f"### {rule['alert']}\n"
-            yield f"{said['summary']} ({rule['labels']['severity']}, after {rule['for']}). {said['description']}\n"
+            after = f", after {rule['for']}" if "for" in rule else ""
+            yield f"{said['summary']} ({rule['labels']['severity']}{after}). {said['description']}\n"
             yield f"**Do:** {said['action']}\n"
 
 

@@ -13,11 +13,12 @@ from headgate_api.parts import Parts
 
 _API, _SIGN_IN = PathMatch(value="/v1"), PathMatch(type="Exact", value="/session")
 _CHANGES = ("POST", "PUT", "PATCH", "DELETE")
+UNLIMITED = ("/healthz", "/readyz", "/metrics", "/report")
 MINUTE_MS = 60_000
 
 
 def default(surface: str) -> HttpDocument:
-    """By the token's name, or the address of whoever has none. Proxies' checks and probes are not limited."""
+    """By the token's name, or the address of whoever has none."""
     return HttpDocument(
         surface=surface,
         rules=(
@@ -43,10 +44,22 @@ def default(surface: str) -> HttpDocument:
     )
 
 
+class OwnLimits:
+    """The middleware before all but these: a rule that matches everything must not fail the probes."""
+
+    def __init__(self, app: Any, **options: Any) -> None:
+        self._app, self._gate = app, GateMiddleware(app, **options)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        path = scope.get("path", "") if scope["type"] == "http" else ""
+        free = path in UNLIMITED or path.startswith("/authz/")
+        await (self._app if free else self._gate)(scope, receive, send)
+
+
 def install(app: FastAPI, parts: Parts) -> None:
     settings = parts.settings
     app.add_middleware(
-        GateMiddleware,
+        OwnLimits,
         surface=settings.surface,
         store_url=settings.store_url,
         prefix=settings.prefix,

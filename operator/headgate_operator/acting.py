@@ -15,6 +15,7 @@ from headgate_operator.cluster import ApiServer, NotFound
 from headgate_operator.health import Health
 from headgate_operator.live_cluster import LiveCluster
 from headgate_operator.metrics import Metrics
+from headgate_operator.queue_metrics import QueueMetrics
 from headgate_operator.settings import Settings
 from headgate_operator.site import survey
 from headgate_operator.stores import MountedStore
@@ -89,6 +90,9 @@ class Acting:
             workers=self._settings.workers,
             resync_seconds=self._settings.resync_seconds,
         )
+        self._metrics.registry.register(QueueMetrics(controller.pictures.all, self._site.cluster_id))
+        for name in self._stores:
+            self._metrics.quarantines.labels(store=name)  # from 0, or the first one would be no increase
         self._metrics.watch_queue(lambda: controller.queue.depth, controller.queue.oldest_seconds)
         self._health.watch_queue(controller.queue.oldest_seconds)
         return controller

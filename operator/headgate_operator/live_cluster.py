@@ -148,7 +148,7 @@ class LiveCluster:
     def _see(self, kind: Kind, manifest: Manifest) -> Subject:
         subject = (kind.kind, manifest["metadata"]["namespace"], manifest["metadata"]["name"])
         if kind in SUBJECTS:
-            self._metrics.conditions.see(subject, manifest.get("status", {}).get("conditions", ()))
+            self._metrics.conditions.see(subject, manifest.get("status", {}))
         return subject
 
     def _check_lease(self) -> None:

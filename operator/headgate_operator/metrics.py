@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
@@ -16,18 +19,31 @@ Subject = tuple[str, str, str]
 
 
 class Conditions:
-    """The conditions last seen of every object, one gauge line each: 1 for the status that holds."""
+    """What the status of every object last said: each condition as a line that is 1, its bound, since when held."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        self._now = now
         self._seen: dict[Subject, tuple[tuple[str, str, str], ...]] = {}
+        self._bounds: dict[Subject, int] = {}
+        self._held_since: dict[Subject, float] = {}
 
-    def see(self, subject: Subject, conditions: Iterable[Mapping[str, str]]) -> None:
+    def see(self, subject: Subject, status: Mapping[str, Any]) -> None:
+        """`status` of an object, as read or written."""
+        conditions: Iterable[Mapping[str, str]] = status.get("conditions", ())
         self._seen[subject] = tuple(
             (str(each["type"]), str(each["status"]), str(each["reason"])) for each in conditions
         )
+        if "capacity" in status:
+            self._bounds[subject] = int(status["capacity"]["bound"])
+        held = [each for each in conditions if each["type"] == "Throttled" and each["status"] == "True"]
+        self._held_since.pop(subject, None)
+        for each in held:
+            self._held_since[subject] = datetime.fromisoformat(each["lastTransitionTime"]).timestamp()
 
     def forget(self, subject: Subject) -> None:
         self._seen.pop(subject, None)
+        self._bounds.pop(subject, None)
+        self._held_since.pop(subject, None)
 
     def keep_only(self, kind: str, namespace: str | None, alive: set[Subject]) -> None:
         """Drop what a LIST of this kind (of one namespace, or of all) no longer shows."""
@@ -37,7 +53,7 @@ class Conditions:
             if subject[0] == kind and namespace in (None, subject[1]) and subject not in alive
         ]
         for subject in gone:
-            del self._seen[subject]
+            self.forget(subject)
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         family = GaugeMetricFamily(
@@ -49,6 +65,21 @@ class Conditions:
             for condition in conditions:
                 family.add_metric([*subject, *condition], 1)
         yield family
+        bound = GaugeMetricFamily(
+            "headgate_queue_bound", "Most jobs of a queue that can run at once", labels=["namespace", "name"]
+        )
+        for subject, value in list(self._bounds.items()):
+            bound.add_metric(subject[1:], value)
+        yield bound
+        held = GaugeMetricFamily(
+            "headgate_queue_held_seconds",
+            "For how long some gate has held jobs of a queue back, 0 when none does",
+            labels=["namespace", "name"],
+        )
+        for subject in self._bounds:
+            since = self._held_since.get(subject)
+            held.add_metric(subject[1:], max(0.0, self._now() - since) if since else 0.0)
+        yield held
 
 
 class Metrics:
@@ -88,6 +119,12 @@ class Metrics:
         self.store_up = Gauge(
             "headgate_store_up",
             "1 when the store answered the last time it was asked",
+            ["store"],
+            registry=self.registry,
+        )
+        self.quarantines = Counter(
+            "headgate_store_quarantines",
+            "Times that a store lost data or its clock stepped back",
             ["store"],
             registry=self.registry,
         )

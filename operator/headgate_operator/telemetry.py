@@ -27,6 +27,9 @@ class OperatorTelemetry(Telemetry):
         direction = "out" if after > before else "in"
         self._metrics.scalings.labels(namespace=key.namespace, name=key.name, direction=direction).inc()
 
+    def quarantined(self, store: str) -> None:
+        self._metrics.quarantines.labels(store=store).inc()
+
     def resynced(self) -> None:
         self._health.resynced()
 

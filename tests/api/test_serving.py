@@ -49,6 +49,20 @@ def test_it_limits_itself_by_default_and_by_policy(valkey_url, tokens_file, door
         assert guesses == [401, 401, 429]
 
 
+def test_a_rule_for_everything_leaves_probes_and_proxies_alone(valkey_url, tokens_file, door):
+    """Or its second probe would take the service out of the load balancer."""
+    rule = HttpRule(name="all", key="Global", rate=RateDocument(limit=1, period_ms=60_000))
+    door.publish(HttpDocument(surface="headgate-api", rules=(rule,)), Owner("ops/api", "uid-5", 1))
+    with serving(create_app(Settings(valkey_url, tokens_file))) as url, httpx.Client(base_url=url) as client:
+        until(lambda: client.get("/v1/queues", headers=READER).status_code == 429)
+        for path in ("/healthz", "/readyz", "/metrics"):
+            assert [client.get(path).status_code for _ in range(3)] == [200, 200, 200]
+        assert client.get("/authz/nothing").status_code == 401
+        assert client.post("/report").status_code == 401
+        for path in ("/authz/../v1/queues", "//metrics", "/metrics/", "/authz"):
+            assert client.get(path, headers=READER).status_code in (401, 404, 429), path
+
+
 def test_bodies_are_limited(valkey_url, tokens_file, emails):
     producer = {"Authorization": "Bearer producer", "Content-Type": "application/json"}
     with serving(create_app(Settings(valkey_url, tokens_file))) as url, httpx.Client(base_url=url) as client:

@@ -97,7 +97,7 @@ class Controller:
             HTTP_POLICY: HttpPolicies(cluster, site, memory, gatherer, publisher, writer, clock, ties),
         }
         self._observers = [
-            Observer(name, store, site, memory, pictures, clock, autoscaler, call, inspect_seconds)
+            Observer(name, store, site, memory, pictures, clock, autoscaler, self._telemetry, call, inspect_seconds)
             for name, store in stores.items()
         ]
         self._resync = Resync(cluster, site, memory, pictures, publisher, clock, self._call_spread)

@@ -12,7 +12,7 @@ import structlog
 from headgate.control.autoscaler import Autoscaler
 from headgate.control.memory import Memory
 from headgate.control.pictures import SILENCE_SECONDS, Pictures
-from headgate.control.ports import HTTP_POLICY, PERIODIC_TASK, QUEUE_POLICY, Clock, Key, Kind, Store
+from headgate.control.ports import HTTP_POLICY, PERIODIC_TASK, QUEUE_POLICY, Clock, Key, Kind, Store, Telemetry
 from headgate.control.stores import Site
 from headgate.errors import StoreUnavailable, StoreUnsuitable
 from headgate.gates.http import SurfaceState
@@ -49,12 +49,14 @@ class Observer:
         pictures: Pictures,
         clock: Clock,
         autoscaler: Autoscaler,
+        telemetry: Telemetry,
         call: Callable[[Iterable[Key]], None],
         interval: float = 5.0,
     ) -> None:
         self._name, self._store, self._site = name, store, site
         self._memory, self._pictures, self._clock, self._call = memory, pictures, clock, call
-        self._autoscaler = autoscaler
+        self._autoscaler, self._telemetry = autoscaler, telemetry
+        self._quarantine_until = 0
         self._interval = interval
         self._checked_at = self._reaped_at = self._eager_until = float("-inf")
         self._away = True
@@ -138,6 +140,9 @@ class Observer:
 
     def _answered(self, state: StoreState, surfaces: Surfaces, tasks: Tasks, began: float, was_away: bool) -> None:
         self._pictures.answered(self._name, state, surfaces, self._clock.monotonic(), tasks)
+        if state.quarantine_until > max(self._quarantine_until, state.now):
+            self._telemetry.quarantined(self._name)
+        self._quarantine_until = state.quarantine_until
         if was_away:
             log.info("Store answers", store=self._name)
             self._away = False

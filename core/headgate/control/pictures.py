@@ -69,6 +69,9 @@ class Pictures:
     def __getitem__(self, store: str) -> Picture:
         return self._of.get(store, Picture())
 
+    def all(self) -> list[Picture]:
+        return list(self._of.values())
+
     def answered(
         self,
         store: str,

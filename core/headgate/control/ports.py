@@ -147,5 +147,8 @@ class Telemetry:
     def scaled(self, key: Key, before: int, after: int) -> None:
         """The autoscaler wrote workers.replicas."""
 
+    def quarantined(self, store: str) -> None:
+        """A store lost data or its clock stepped back: nothing starts for one lease."""
+
     def resynced(self) -> None:
         """Everything was listed and put into the queue."""
