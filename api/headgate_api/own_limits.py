@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import FastAPI, Request
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from headgate.model.documents import HttpDocument, HttpMatch, HttpRule, PathMatch, RateDocument
 from headgate_api.dashboard import session
@@ -47,10 +48,10 @@ def default(surface: str) -> HttpDocument:
 class OwnLimits:
     """The middleware before all but these: a rule that matches everything must not fail the probes."""
 
-    def __init__(self, app: Any, **options: Any) -> None:
+    def __init__(self, app: ASGIApp, **options: Any) -> None:
         self._app, self._gate = app, GateMiddleware(app, **options)
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "") if scope["type"] == "http" else ""
         free = path in UNLIMITED or path.startswith("/authz/")
         await (self._app if free else self._gate)(scope, receive, send)
