@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -48,8 +50,8 @@ def default(surface: str) -> HttpDocument:
 class OwnLimits:
     """The middleware before all but these: a rule that matches everything must not fail the probes."""
 
-    def __init__(self, app: ASGIApp, **options: Any) -> None:
-        self._app, self._gate = app, GateMiddleware(app, **options)
+    def __init__(self, app: ASGIApp, gate: Callable[[ASGIApp], ASGIApp]) -> None:
+        self._app, self._gate = app, gate(app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "") if scope["type"] == "http" else ""
@@ -59,14 +61,15 @@ class OwnLimits:
 
 def install(app: FastAPI, parts: Parts) -> None:
     settings = parts.settings
-    app.add_middleware(
-        OwnLimits,
+    gate = partial(
+        GateMiddleware,
         surface=settings.surface,
         store_url=settings.store_url,
         prefix=settings.prefix,
         user=lambda scope: _user(parts, scope),
         default=default(settings.surface),
     )
+    app.add_middleware(OwnLimits, gate=gate)
 
 
 def _user(parts: Parts, scope: Any) -> str | None:
