@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import subprocess
 from collections.abc import Callable
@@ -10,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import binaries
+from tests.chart import tools
 
-TOOLS = Path(__file__).with_name("tools")
 VALUE_SETS = sorted((Path(__file__).parents[2] / "charts" / "headgate" / "ci").glob("*-values.yaml"))
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # a cold build takes minutes
 ON_PURPOSE = {
@@ -29,11 +27,7 @@ ON_PURPOSE = {
 
 @pytest.fixture(scope="module")
 def kube_score() -> Path:
-    flags = ["-mod=readonly", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w"]
-    digest = hashlib.sha256((TOOLS / "go.mod").read_bytes() + (TOOLS / "go.sum").read_bytes()).hexdigest()[:16]
-    target = binaries.cache_folder().with_name(f"kube-score-{digest}")
-    package = {"kube-score": "github.com/zegl/kube-score/cmd/kube-score"}
-    return binaries.build(target, package, TOOLS, lambda: flags) / "kube-score"
+    return tools.program("kube-score")
 
 
 def findings(kube_score: Path, text: str) -> list[str]:
