@@ -21,6 +21,10 @@ class StoreUnsuitable(HeadgateError):
     """The store answers but must not be used: too old, or it evicts keys. Names the setting to change."""
 
 
+class NewerDocument(HeadgateError):
+    """The store holds a document of a later version, with what this program does not know. Update it."""
+
+
 class ClusterError(HeadgateError):
     """The Kubernetes API failed in a way that a later try may cure."""
 

@@ -12,6 +12,7 @@ from typing import Any
 import redis
 import rq
 
+from headgate_api.tokens import new_token
 from tests.cluster.control_plane import ControlPlaneError
 
 from .commands import run
@@ -34,7 +35,8 @@ class Installation:
         self.namespace = namespace
         self._helm = helm
         self.values = cluster.folder / "values.json"
-        self.values.write_text(json.dumps(VALUES))
+        self._token, line = new_token("operate", "e2e")
+        self.values.write_text(json.dumps({**VALUES, "api": {"tokens": [line]}}))
 
     def helm(self, *arguments: str, timeout: float = 180) -> str:
         environment = {
@@ -144,14 +146,11 @@ class Installation:
         return found
 
     def headgate(self, *arguments: str) -> str:
-        """`kubectl headgate ...`, the CLI as a kubectl plugin on this machine, with the bundled store."""
-        service = self.cluster.get(f"/api/v1/namespaces/{self.namespace}/services/headgate-valkey")
-        url = f"redis://{service['spec']['clusterIP']}:6379"
-        plugins = Path(sys.executable).parent
-        path = f"{plugins}{os.pathsep}{os.environ['PATH']}"
+        """`kubectl headgate ...`: the CLI as a kubectl plugin finds the API by the kubeconfig and forwards a port."""
+        path = os.pathsep.join((str(Path(sys.executable).parent), str(self.cluster.programs), os.environ["PATH"]))
         environment = {**os.environ, "KUBECONFIG": str(self.cluster.kubeconfig), "PATH": path}
         kubectl = str(self.cluster.programs / "kubectl")
-        return run([kubectl, "headgate", *arguments, "--store", url], env=environment)
+        return run([kubectl, "headgate", *arguments], env={**environment, "HEADGATE_TOKEN": self._token})
 
     def pods(self, namespace: str, selector: str = "app.kubernetes.io/name=headgate") -> list[dict[str, Any]]:
         path = f"/api/v1/namespaces/{namespace}/pods?labelSelector={selector.replace('=', '%3D')}"

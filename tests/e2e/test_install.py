@@ -59,6 +59,10 @@ def test_kubectl_headgate_explain_names_the_gate_that_holds_a_queue(
     assert "1 running, 1 queued" in said
     assert "held by concurrency.total" in said
     assert jobs[0].id in said, "and who has the place"
+    assert name in installed.headgate("top")
+    assert "paused for 10 min" in installed.headgate("pause", name, "--for", "10m", "--reason", "e2e")
+    assert "held by stop" in installed.headgate("explain", name)
+    installed.headgate("resume", name)
 
     installed.change(namespace, name, {"stopPolicy": "Hold"})
     installed.wait(namespace, f"queuepolicy/{name}", "jsonpath={.status.conditions[?(@.type=='Ready')].reason}=Held")

@@ -11,7 +11,7 @@ import rq
 from rq import Callback
 
 from headgate.gates.verbs import Instance
-from headgate.model.documents import BudgetDocument, BudgetShare, RateDocument
+from headgate.model.documents import BudgetDocument, BudgetShare, QueueDocument, RateDocument
 from tests.recorder.history import Kind, read
 from tests.recorder.overlap import peak
 from tests.recorder.runs import runs
@@ -230,3 +230,34 @@ def test_a_job_that_is_limited_for_ever_fails(bench: Bench, tmp_path: Path) -> N
     bench.ended(job, status="failed", seconds=60)
     assert len((tmp_path / "out").read_text().splitlines()) == 101
     assert "RateLimited" in bench.reason(job)
+
+
+class FutureDocument(QueueDocument):
+    """As a later version publishes it."""
+
+    colour: str = "blue"
+
+
+def test_a_document_of_a_later_version_leaves_the_last_one_in_use(bench: Bench) -> None:
+    """An upgrade of the operator before the workers: jobs go on, and the revision is not acknowledged."""
+    bench.publish(per_worker=1)
+    worker = bench.ready()
+    first = bench.queue.enqueue(T + "add", 1)
+    bench.ended(first)
+    before = bench.door.inspect().queues[bench.name]
+    document = FutureDocument(queue=bench.name, per_worker=5, rate_per_worker=RateDocument(limit=1000, period_ms=1000))
+    bench.generation += 1
+    bench.declare(document, f"test/{bench.name}")
+    worker.wait_log("the policy in use stays as it is .*colour")
+    bench.ended(*[bench.queue.enqueue(T + "add", number) for number in range(5)])
+    wait_for(lambda: bench.door.inspect().queues[bench.name].revision > before.revision, "the later revision")
+    (instance,) = bench.door.inspect().queues[bench.name].instances
+    assert instance.revision == before.revision
+    assert len(bench.slots(worker)) == 1
+    bench.publish(per_worker=2)
+    wait_for(lambda: len(bench.slots(worker)) == 2, "one that it knows is in use again")
+
+
+def test_what_says_nothing_new_is_published_as_the_first_version_knows_it() -> None:
+    """So that an upgraded operator does not stop the workers of the version before."""
+    assert "memory" not in QueueDocument(queue="q").model_dump_json()

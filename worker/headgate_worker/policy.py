@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from headgate.errors import StoreFull
+from headgate.errors import NewerDocument, StoreFull
 from headgate.gates.verbs import Declared
 from headgate.model.documents import QueueDocument
 from headgate_worker import logs
@@ -27,7 +27,14 @@ class Policy:
 
     def read(self) -> None:
         """Called when it changed, and with each renewal: a budget changes without it. Raises StoreUnavailable."""
-        found = self._read()
+        try:
+            found = self._read()
+        except NewerDocument as error:
+            # What is in use stays so, and is not acknowledged: the policy's condition Enforced shows it.
+            if not self._said:
+                self._said = True
+                logs.get().error("the policy in use stays as it is", queue=self.queue, why=str(error))
+            return
         if found is None:
             self.revision = 0
             if not self._said:

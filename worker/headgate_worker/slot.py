@@ -10,7 +10,7 @@ import secrets
 import sys
 from typing import Any, cast
 
-from headgate.errors import StoreFull, StoreUnavailable
+from headgate.errors import NewerDocument, StoreFull, StoreUnavailable
 from headgate.gates import replies
 from headgate.gates.client import UNREACHABLE
 from headgate.gates.cycle import Cycle
@@ -257,6 +257,10 @@ class Slot:
                 found = self._access.door.read_document(self._settings.queue)
                 break
             except StoreUnavailable as error:
+                self.store_down(error)
+            except NewerDocument as error:
+                if self._rules is not None:
+                    return self._rules
                 self.store_down(error)
         if found is None and self._rules is not None:
             return self._rules

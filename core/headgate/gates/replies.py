@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
+from pydantic import BaseModel, ValidationError
+
+from headgate.errors import NewerDocument
 from headgate.gates.verbs import (
     ClaimAnswer,
     Declarations,
@@ -35,6 +38,8 @@ from headgate.gates.verbs import (
     Wait,
 )  # fmt: skip
 from headgate.model.documents import BudgetDocument, QueueDocument
+
+T = TypeVar("T", bound=BaseModel)
 
 
 def claim(answer: Sequence[Any], execution: str) -> ClaimAnswer:
@@ -105,7 +110,17 @@ def owner(text: str | bytes) -> Owner:
 
 
 def document(revision: bytes | None, text: bytes | None) -> tuple[int, QueueDocument] | None:
-    return None if text is None else (int(revision or 0), QueueDocument.model_validate_json(text))
+    return None if text is None else (int(revision or 0), _understood(QueueDocument, text))
+
+
+def _understood(model: type[T], text: bytes) -> T:
+    try:
+        return model.model_validate_json(text)
+    except ValidationError as error:
+        field = ".".join(map(str, error.errors()[0]["loc"]))
+        raise NewerDocument(
+            f"the published policy has what this version does not know ({field}): update this program's image"
+        ) from error
 
 
 def declarations(epoch: bytes, flat: Sequence[Any]) -> Declarations:
@@ -114,7 +129,7 @@ def declarations(epoch: bytes, flat: Sequence[Any]) -> Declarations:
     for i in range(0, len(flat), 4):
         revision, who = int(flat[i + 1]), owner(flat[i + 3])
         if flat[i] == b"queue":
-            queue = Declared(revision, QueueDocument.model_validate_json(flat[i + 2]), who)
+            queue = Declared(revision, _understood(QueueDocument, flat[i + 2]), who)
         else:
-            budgets.append(Declared(revision, BudgetDocument.model_validate_json(flat[i + 2]), who))
+            budgets.append(Declared(revision, _understood(BudgetDocument, flat[i + 2]), who))
     return Declarations(epoch.decode(), queue, tuple(budgets))

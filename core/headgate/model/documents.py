@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class _Document(BaseModel):
@@ -50,7 +50,10 @@ class MemoryDocument(_Document):
 
 
 class QueueDocument(_Document):
-    """One queue's gates. `per_worker` is the number of slots; `rate_per_worker` is always set: 10 x slots a second."""
+    """One queue's gates. `per_worker` is the number of slots; `rate_per_worker` is always set: 10 x slots a second.
+
+    A field that came after 0.1 is left out while it says nothing, so that workers of an older version read on.
+    """
 
     kind: Literal["queue"] = "queue"
     queue: str
@@ -66,7 +69,7 @@ class QueueDocument(_Document):
     budgets: tuple[BudgetShare, ...] = ()
     backlog: int | None = None
     override: OverrideDocument | None = None
-    memory: MemoryDocument | None = None
+    memory: MemoryDocument | None = Field(default=None, exclude_if=lambda memory: memory is None)
     jobs: JobRules = JobRules()
 
     @property
