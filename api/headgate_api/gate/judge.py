@@ -205,6 +205,8 @@ class Judge:
         rules = ruling.rules
         rules.count(answer.index, Result.DENIED, ruling.source)
         rule, identity = rules.rules[answer.index], dict(ruling.question.rules)[answer.index]
+        if ruling.source != "store":
+            self._surface.refused[rule.name] += 1
         retry_ms = max(0, answer.retry_ms - elapsed_ms)
         after = retry_after(retry_ms)
         limits = rules.denied_headers(answer, elapsed_ms, retry_ms)

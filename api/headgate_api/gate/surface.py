@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from collections import Counter
 from contextlib import suppress
 
 from pydantic import ValidationError
 
 from headgate.errors import HeadgateError
-from headgate.gates.http import RequestsBeat
+from headgate.gates.http import RequestsBeat, RequestsRenewal
 from headgate.gates.http_door import HttpDoor
 from headgate.gates.verbs import RENEW_MS
 from headgate.model.documents import HttpDocument
@@ -38,6 +39,8 @@ class Surface:
         self.instance = f"{pod}-{secrets.token_hex(3)}"
         self._instance = self.instance.encode()
         self.places: set[str] = set()
+        self.refused: Counter[str] = Counter()
+        """By rule, since the last beat: what was refused here without asking the store."""
         self.snapshot: Snapshot | None = self._snapshot(0, default) if default else None
         self.loop: asyncio.AbstractEventLoop | None = None
         """In which the policy was looked for: until then nobody may take a missing snapshot for a missing policy."""
@@ -84,6 +87,7 @@ class Surface:
         await self.sampling.goodbye(self.door)
         with suppress(HeadgateError):
             await self.door.drain()
+            await self._beat()
             await self.door.renew_requests(RequestsBeat(self.instance, self._pod, {}, ()))
         await self.door.close()
 
@@ -142,14 +146,20 @@ class Surface:
     async def _renew(self) -> None:
         if not self._read:
             await self.reload()
-        renewal = await self.door.renew_requests(self._beat())
+        renewal = await self._beat()
         secret = await self.door.http_secret(self._secret)
         if renewal.revisions.get(self.name, 0) != self.revision or secret != self._secret:
             await self.reload()
-            await self.door.renew_requests(self._beat())  # whoever published waits to hear that it is in use
+            await self._beat()  # whoever published waits to hear that it is in use
 
-    def _beat(self) -> RequestsBeat:
-        return RequestsBeat(self.instance, self._pod, {self.name: self.revision}, tuple(self.places))
+    async def _beat(self) -> RequestsRenewal:
+        said = dict(self.refused)
+        refused = {(self.name, rule): count for rule, count in said.items()}
+        beat = RequestsBeat(self.instance, self._pod, {self.name: self.revision}, tuple(self.places), refused)
+        renewal = await self.door.renew_requests(beat)
+        self.refused.subtract(said)
+        self.refused = +self.refused
+        return renewal
 
 
 def _line(fault: Exception) -> str:

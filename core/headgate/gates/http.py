@@ -121,12 +121,14 @@ class RequestsBeat:
     """What an API process says of itself every `RENEW_MS`. `surfaces`: surface -> revision in use (0: none found).
 
     `places`: all places of all requests in flight, as `Allowed` named them. No surfaces: goodbye.
+    `refused`: (surface, rule) -> requests that this process refused since its last beat without asking the store.
     """
 
     instance: str
     pod: str
     surfaces: Mapping[str, int]
     places: Sequence[str]
+    refused: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

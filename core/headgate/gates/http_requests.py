@@ -26,4 +26,5 @@ def renew_requests(beat: RequestsBeat) -> list[Argument]:
     arguments: list[Argument] = [beat.instance, beat.pod, len(beat.surfaces)]
     for surface, revision in beat.surfaces.items():
         arguments += (surface, revision)
-    return [*arguments, *beat.places]
+    refused = [f"d{count} {surface}/{rule}" for (surface, rule), count in beat.refused.items()]
+    return [*arguments, *beat.places, *refused]

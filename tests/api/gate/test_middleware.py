@@ -70,6 +70,9 @@ async def test_a_refusal_in_force_costs_no_round_trip(gate: Any, publish: Publis
         assert client.info("commandstats")["cmdstat_evalsha"]["calls"] - before <= 1  # a beat may fall into it
     assert COUNTS.decisions["api", "general", "denied", "cache"].value == 50
     assert (await call(app, path="/items/1", client=("203.0.113.2", 1))).status == 200
+    for _ in range(2):  # the next beat tells the store, once
+        await app._surface._renew()
+        assert publish.door.inspect_http()["api"].rules["general"].denied == 52
 
 
 async def test_one_round_trip_however_many_rules(gate: Any, publish: Publisher, valkey_url: str) -> None:

@@ -121,10 +121,20 @@ class Crowd:
     def end(self, *asked: Asked, failed: bool = False) -> int:
         return self.door(asked[0].admit.instance).settle([one.settle(failed=failed) for one in asked])
 
-    def beat(self, api: str = "api-1", *in_flight: Asked, surfaces: dict[str, int] | None = None) -> RequestsRenewal:
+    def beat(
+        self,
+        api: str = "api-1",
+        *in_flight: Asked,
+        surfaces: dict[str, int] | None = None,
+        refused: dict[str, int] | None = None,
+    ) -> RequestsRenewal:
         places = [place for one in in_flight for place in one.allowed.places]
         known = {SURFACE: self.revision} if surfaces is None else surfaces
-        return self.door(api).renew_requests(RequestsBeat(api, api, known, places))
+        return self.door(api).renew_requests(RequestsBeat(api, api, known, places, self._of_surface(refused)))
+
+    @staticmethod
+    def _of_surface(refused: dict[str, int] | None) -> dict[tuple[str, str], int]:
+        return {(SURFACE, rule): count for rule, count in (refused or {}).items()}
 
     # ---- eyes ----
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from headgate.gates.http import Admit, StaleRules
+from headgate.gates.http import Admit, Denied, StaleRules
 from headgate.gates.verbs import Owned, Owner, Published, Same, Stale
 from headgate.model.documents import HttpDocument, HttpRule
 from tests.gates.conformance.crowd import SURFACE, Crowd, identity, per
@@ -92,6 +92,18 @@ def test_a_request_that_ends_after_its_surface_is_gone_leaves_nothing(crowd: Cro
     crowd.withdraw_budget()
     crowd.bench.advance(900_002)
     assert crowd.bench.own_keys() == set()
+
+
+def test_what_a_process_refused_by_itself_counts_if_its_policy_is_the_present_one(crowd: Crowd) -> None:
+    crowd.policy(general={"rate": per(1)})
+    crowd.admitted(1)
+    assert isinstance(crowd.ask().answer, Denied)
+    crowd.beat("api-1", refused={"general": 41})
+    crowd.beat("api-2", refused={"general": 8})
+    crowd.beat("api-1", surfaces={SURFACE: crowd.revision - 1}, refused={"general": 100})
+    crowd.beat("api-1", surfaces={"other": 0}, refused={"general": 100})
+    counts = crowd.door("operator").inspect_http()[SURFACE].rules["general"]
+    assert (counts.allowed, counts.denied) == (1, 50)
 
 
 def test_statistics_go_with_their_rule(crowd: Crowd) -> None:

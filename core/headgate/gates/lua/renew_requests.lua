@@ -4,10 +4,10 @@
 -- ARGV[4]  string  instance
 -- ARGV[5]  string  pod
 -- ARGV[6]  integer n surfaces (0: the process says goodbye), then n times: surface, revision in use
--- then     the places of all requests in flight, as `admit` named them
+-- then     the places of all requests in flight, as `admit` named them, and `d<n> <surface>/<rule>`: refused without asking us
 -- Answers {epoch, seq, now, {revision in the store of each surface, 0: none}, quarantine until (ms, 0: none)}
 -- include: start
-local instance, n, revisions, in_flight = ARGV[4], tonumber(ARGV[6]), {}, {}
+local instance, n, revisions, in_flight, refused = ARGV[4], tonumber(ARGV[6]), {}, {}, {}
 local own, exist = H .. 'api:' .. instance, quarantine <= now and 'XX' or nil
 call('HSET', KEYS[1], 'clock', now)
 -- include: http_keep
@@ -19,6 +19,9 @@ for i = 7 + 2 * n, #ARGV do
     in_flight[rule] = (in_flight[rule] or 0) + 1
   elseif kind == 'b' then
     keep_share(request, string.match(rest, '^(%d+):(.+)$'))
+  elseif kind == 'd' then
+    local surface, rule = string.match(rest, '^([^/]+)/(.+)$')
+    refused[#refused + 1] = { surface, rule, tonumber(request) }
   end
 end
 drop_lapsed()
@@ -28,7 +31,13 @@ if n == 0 then
 else
   call('HSET', own, 'pod', ARGV[5])
   for i = 7, 5 + 2 * n, 2 do
-    revisions[#revisions + 1] = tonumber(call('HGET', H .. 'http:' .. ARGV[i], 'revision') or 0)
+    local revision = tonumber(call('HGET', H .. 'http:' .. ARGV[i], 'revision') or 0)
+    revisions[#revisions + 1] = revision
+    for _, one in ipairs(refused) do -- by a rule of an earlier revision: it may be gone
+      if one[1] == ARGV[i] and revision == tonumber(ARGV[i + 1]) then
+        call('HINCRBY', H .. 'http:' .. one[1] .. ':stats', 'd:' .. one[2], one[3])
+      end
+    end
     call('HSET', own, 's:' .. ARGV[i], ARGV[i + 1])
   end
   for rule, count in pairs(in_flight) do call('HSET', own, 'i:' .. rule, count) end

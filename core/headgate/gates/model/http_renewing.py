@@ -31,6 +31,9 @@ def renew_requests(store: Store, beat: RequestsBeat) -> RequestsRenewal:
         store.http.apis_until = store.now + API_MS
         known = store.http.surfaces
         revisions = {name: known[name].revision if name in known else 0 for name in beat.surfaces}
+    for (surface, rule), count in beat.refused.items():
+        if revisions.get(surface) and revisions[surface] == beat.surfaces[surface]:
+            store.http.surfaces[surface].counted.setdefault(rule, Counted()).denied += count
     return RequestsRenewal(revisions, store.meta.quarantine_until if store.quarantined else 0, store.now)
 
 
