@@ -346,3 +346,36 @@ def test_an_evicting_store_is_refused(up: Callable[..., Up], valkey_url: str) ->
         finally:
             client.config_set("maxmemory-policy", "noeviction")
     assert "maxmemory-policy of the store is allkeys-lru" in running.lines[-1]
+
+
+def test_workers_come_with_a_backlog_and_the_idle_ones_go(up: Callable[..., Up], valkey_url: str) -> None:
+    """Six places are two workers of three slots. Saving a file leaves the number that autoscaling wrote."""
+    running = up("--store", valkey_url)
+    rules = "{maxReplicas: 4, targetBacklogPerSlot: 2, scaleDownStabilizationSeconds: %d}"
+    text = (POLICY % ("emails", 6)).replace("drainSeconds: 30", f"drainSeconds: 30, autoscaling: {rules}")
+    (running.folder / "policies" / "emails.yaml").write_text(text % 3600)
+    running.says("at most 6 jobs at once")
+    running.enqueue(valkey_url, 30, 0.3)
+    running.wait_for(lambda: len(workers(valkey_url)) == 2, "two workers")
+    running.wait_for(running.ended(30), "the backlog is done")
+    running.enqueue(valkey_url, 1, 40.0)
+    running.wait_for(lambda: any(workers(valkey_url).values()), "the long job runs")
+    busy = next(pod for pod, jobs in workers(valkey_url).items() if jobs)
+    (running.folder / "policies" / "emails.yaml").write_text(text % 5)
+    running.wait_for(lambda: len(workers(valkey_url)) == 1, "the idle one went")
+    assert workers(valkey_url) == {busy: 1}
+    assert "ScaleFight" not in running.log.read_text()
+    out, back = (line for line in running.lines if "Workers from" in line)
+    assert out.startswith("QueuePolicy emails: Workers from 1 to 2: ")
+    assert back == "QueuePolicy emails: Workers from 2 to 1: 0 jobs wait, 1 run."
+    running.signal(signal.SIGINT)
+    running.says("draining: nothing new starts")
+    running.signal(signal.SIGINT)
+    assert running.ends() == 0
+
+
+def workers(url: str) -> dict[str, int]:
+    """Pod -> how many jobs it has in hand, by what it told the store last."""
+    with closing(Door(url)) as door:
+        queue = door.inspect().queues.get("emails")
+    return {instance.pod: instance.busy for instance in queue.instances} if queue else {}

@@ -15,8 +15,8 @@ JOBS = 40
 TOTAL = 6
 MOST = 3
 """Six places: three workers of two slots have work, two more that the backlog alone would ask for have none."""
-RULES = {"maxReplicas": 5, "targetBacklogPerSlot": 2, "scaleDownStabilizationSeconds": 15}
-LONG_SECONDS = 75.0
+RULES = {"maxReplicas": 5, "targetBacklogPerSlot": 2, "scaleDownStabilizationSeconds": 10}
+LONG_SECONDS = 50.0
 """Outlasts the short jobs, the window and the end of the idle pods, on a slow machine too."""
 
 

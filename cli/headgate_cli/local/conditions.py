@@ -1,15 +1,16 @@
-"""What reconcile says in the status of policies and budgets, told to the person at the terminal when it changes."""
+"""What reconcile says of policies and budgets, in status and Events, told to the person at the terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from headgate.control.ports import HTTP_POLICY, QUEUE_POLICY, SUBJECTS, Kind, Manifest
-from headgate_cli.local.memory_cluster import EventType, MemoryCluster
+from headgate_cli.local.memory_cluster import EventType, MemoryCluster, PostedEvent
 
 RULING = {QUEUE_POLICY: ("queue", "served"), HTTP_POLICY: ("HTTP surface", "published")}
 PASSING = frozenset({"PartiallyAcknowledged", "Progressing", "NotReconciled", "NoInstances", "Unavailable", "Shadow"})
 """Reasons of a normal start or rollout, and of what somebody wished."""
+SCALED = ("ScaledOut", "ScaledIn")
 
 
 class ConditionTeller:
@@ -21,6 +22,12 @@ class ConditionTeller:
         self._ready: dict[tuple[Kind, str], bool] = {}
         self._all_ready = False
         cluster.watch(self._see)
+        cluster.on_event = self._hear
+
+    def _hear(self, event: PostedEvent) -> None:
+        """Conditions tell of the rest, pods of themselves."""
+        if event.reason in SCALED:
+            self._say(f"{event.regarding.replace('/', ' ')}: {event.message}")
 
     def _see(self, type_: EventType, kind: Kind, manifest: Manifest) -> None:
         if kind not in SUBJECTS:

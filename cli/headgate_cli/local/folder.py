@@ -15,6 +15,8 @@ from headgate_cli.local.memory_pods import CONFIG_MAP, SECRET
 
 ORDER = (SECRET, CONFIG_MAP, BUDGET, HTTP_POLICY, QUEUE_POLICY, PERIODIC_TASK)
 """What others name comes first."""
+MANAGER = "headgate-files"
+"""Fields that the files do not name are others': the number of workers, where autoscaling writes it."""
 
 
 class Folder:
@@ -56,7 +58,9 @@ class Folder:
     async def _put(self, key: ObjectKey, reading: Reading) -> str:
         kind, name = key
         before = await self._cluster.get(kind, self._scope, name)
-        after = await self._cluster.put(kind, reading.objects[key])
+        if before is None:
+            await self._cluster.put(kind, reading.objects[key])  # its uid is given, an apply takes none
+        after = await self._cluster.apply(kind, reading.objects[key], manager=MANAGER)
         if before and before["metadata"]["resourceVersion"] == after["metadata"]["resourceVersion"]:
             return ""
         return f"{kind.kind} {name}"
