@@ -90,7 +90,9 @@ class Acting:
             workers=self._settings.workers,
             resync_seconds=self._settings.resync_seconds,
         )
-        self._metrics.registry.register(QueueMetrics(controller.pictures.all, self._site.cluster_id))
+        self._metrics.registry.register(
+            QueueMetrics(controller.pictures.all, controller.autoscaler.wanted, self._site.cluster_id)
+        )
         for name in self._stores:
             self._metrics.quarantines.labels(store=name)  # from 0, or the first one would be no increase
         self._metrics.watch_queue(lambda: controller.queue.depth, controller.queue.oldest_seconds)

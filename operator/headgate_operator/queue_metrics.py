@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from headgate.control.pictures import Picture
+from headgate.control.ports import Key
 from headgate.gates.runs import TaskState
 from headgate.gates.verbs import QueueState
 
@@ -16,10 +17,13 @@ Looks = Callable[[], Sequence[Picture]]
 
 
 class QueueMetrics(Collector):
-    """`pictures` answers the newest picture of each store; only objects of the cluster `cluster_id` are shown."""
+    """`pictures` answers the newest picture of each store; only objects of the cluster `cluster_id` are shown.
 
-    def __init__(self, pictures: Looks, cluster_id: str) -> None:
-        self._pictures, self._cluster_id = pictures, cluster_id
+    `wanted`: how many workers each autoscaled policy should have.
+    """
+
+    def __init__(self, pictures: Looks, wanted: Callable[[], Mapping[Key, int]], cluster_id: str) -> None:
+        self._pictures, self._wanted, self._cluster_id = pictures, wanted, cluster_id
 
     def describe(self) -> list[Metric]:
         return []
@@ -41,6 +45,10 @@ class QueueMetrics(Collector):
                 elif kind == "task" and name in picture.tasks:
                     tasks[owner.name] = picture.tasks[name]
         yield from _queues(queues)
+        workers = _gauge("headgate_queue_workers_wanted", "Worker pods that autoscaling asks for")
+        for key, count in self._wanted().items():
+            workers.add_metric([key.namespace, key.name], count)
+        yield workers
         used = _gauge("headgate_budget_places_used", "Places taken of a budget of concurrency")
         total = _gauge("headgate_budget_places", "Places of a budget of concurrency")
         for name, gates in budgets.items():

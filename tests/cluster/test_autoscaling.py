@@ -74,6 +74,8 @@ def test_a_backlog_scales_out_and_its_end_scales_in_to_the_busy_pod(world: World
     ]
     labels = f'direction="out",name="emails",namespace="{world.namespace}"'
     assert operator.metric(f"headgate_scalings_total{{{labels}}}") == 1.0
+    labels = f'name="emails",namespace="{world.namespace}"'
+    assert operator.metric(f"headgate_queue_workers_wanted{{{labels}}}") == 1.0
 
 
 def test_another_writer_of_the_number_is_named(world: World, operator: OperatorProcess) -> None:

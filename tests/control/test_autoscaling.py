@@ -7,6 +7,7 @@ from typing import Any
 
 from headgate.control.autoscaler import DELETION_COST
 from headgate.control.ports import DEPLOYMENT, POD, QUEUE_POLICY, Key
+from headgate.gates.verbs import Blocker
 
 RULES = {"minReplicas": 1, "maxReplicas": 6, "targetBacklogPerSlot": 5, "scaleDownStabilizationSeconds": 60}
 PER_WORKER = {"perWorker": 2}
@@ -90,6 +91,18 @@ async def test_a_stopped_queue_gets_no_workers(world: Any) -> None:
     jobs(world, queued=500)
     await pass_time(world, 60)
     assert await replicas(world) == (1, 1)
+    assert world.controller.autoscaler.wanted() == {EMAILS: 1}
+
+
+async def test_nor_does_one_that_rq_suspended_until_it_is_resumed(world: Any) -> None:
+    await start(world)
+    world.store.shown["emails"] = {"queued": 500, "blocked_by": Blocker.STOP}
+    await pass_time(world, 60)
+    assert await replicas(world) == (1, 1)
+    jobs(world, queued=500)
+    await pass_time(world, 5)
+    assert await replicas(world) == (6, 6)
+    assert world.controller.autoscaler.wanted() == {EMAILS: 6}
 
 
 async def test_busy_pods_are_priced_just_before_a_scale_in(world: Any) -> None:

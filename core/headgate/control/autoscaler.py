@@ -12,11 +12,11 @@ from headgate.control.ports import POD, QUEUE_POLICY, SCALE_MANAGER, Clock, Clus
 from headgate.control.scaling import Need, Stabilization, recommended
 from headgate.desired.documents import budget_document, queue_document
 from headgate.gates.overrides import in_force
-from headgate.gates.verbs import QueueState, StoreState
+from headgate.gates.verbs import Blocker, QueueState, StoreState
 from headgate.model.documents import BudgetDocument, QueueDocument
 from headgate.model.queue_policy import Autoscaling
 from headgate.names import selector_labels
-from headgate.status.capacity import capacity, stop_policy_in_force
+from headgate.status.capacity import capacity
 
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 YIELD_SECONDS = 60.0
@@ -92,6 +92,10 @@ class Autoscaler:
         passed = self._clock.monotonic() - scaled.fought_at
         return next((moment - passed for moment in (YIELD_SECONDS, FIGHT_SECONDS) if passed < moment), None)
 
+    def wanted(self) -> dict[Key, int]:
+        """How many workers each autoscaled policy should have, by the last look at its store."""
+        return {key: scaled.target for key, scaled in self._of.items() if scaled.target is not None}
+
     def forget(self, key: Key) -> None:
         self._of.pop(key, None)
 
@@ -154,11 +158,10 @@ class Autoscaler:
 
 
 def _need(scaled: Scaled, queue: QueueState, now_ms: int) -> Need:
-    """By the limits in force: an override counts, whoever set it."""
+    """By the limits in force: an override counts, whoever set it. While the store lets nothing start, nothing waits."""
     override = in_force(scaled.document.override, queue.override, now_ms)
     document = scaled.document.model_copy(update={"override": override})
-    stopped = stop_policy_in_force(document, now_ms) != "None"
-    waiting = 0 if stopped else queue.queued + queue.due
+    waiting = 0 if queue.blocked_by == Blocker.STOP else queue.queued + queue.due
     bound = capacity(document, scaled.rules.max_replicas, scaled.budgets, now_ms).bound
     return Need(queue.running, waiting, document.per_worker, bound)
 

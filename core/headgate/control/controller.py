@@ -85,7 +85,7 @@ class Controller:
         writer = StatusWriter(cluster, memory, clock)
         gatherer = Gatherer(cluster, site, memory, pictures)
         children = Children(cluster, memory, clock, self._telemetry)
-        autoscaler = Autoscaler(cluster, memory, clock, self._telemetry)
+        self.autoscaler = autoscaler = Autoscaler(cluster, memory, clock, self._telemetry)
         call = self._call
         ties = Ties(memory, publisher, call)
         self._by_kind: Mapping[Kind, Reconciler] = {
