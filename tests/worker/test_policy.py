@@ -40,7 +40,7 @@ def test_slots_follow_the_policy_and_no_job_is_killed(bench: Bench, tmp_path: Pa
     bench.ended(*jobs)
     wait_for(lambda: len(bench.slots(worker)) == 1, "shrunk")
     assert len(runs(read(record))) == 4
-    assert rq.Worker.count(queue=bench.queue) == 1
+    wait_for(lambda: rq.Worker.count(queue=bench.queue) == 1, "its RQ worker is signed off too")
     assert "a slot died" not in worker.text()
 
 
