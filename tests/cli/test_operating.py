@@ -89,6 +89,26 @@ def test_pause_shows_in_explain_and_top_and_resume_ends_it(headgate: Headgate, u
     assert "held by" not in headgate("explain", "mail", "--url", url).out
 
 
+def test_status_and_override_ask_the_api_where_no_store_is_named(headgate: Headgate, url: str) -> None:
+    shown = headgate("status", "--url", url)
+    assert shown.code == 0
+    assert "mail" in shown.out
+    assert "nothing holds it" in shown.out
+    said = headgate(
+        "override", "mail", "--total", "1", "--rate", "5/2s", "--for", "2h", "--reason", "slow", "--url", url
+    )
+    assert (said.code, said.out) == (0, "mail: overridden for 2 h 0 min\n")
+    found = yaml.safe_load(headgate("status", "-o", "yaml", "--url", url).out)
+    (queue,) = found["queues"]
+    assert queue["override"]["total"] == 1
+    assert queue["override"]["rate_total"] == {"limit": 5, "period_seconds": 2}
+    assert queue["override"]["by"] == "ada"
+    assert {"surfaces", "tasks", "gates"} <= found.keys()
+    assert headgate("override", "mail", "--clear", "--url", url).out == "mail: override ended\n"
+    again = headgate("override", "mail", "--clear", "--url", url)
+    assert (again.code, again.err) == (2, "Queue mail has no override.\n")
+
+
 def test_output_is_json_or_yaml_on_demand(headgate: Headgate, url: str) -> None:
     asked = json.loads(headgate("top", "-o", "json", "--url", url).out)
     assert [queue["queue"] for queue in asked["queues"]] == ["mail"]

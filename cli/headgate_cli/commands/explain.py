@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,6 +16,7 @@ from headgate_cli import explain as shown
 from headgate_cli import settings
 from headgate_cli import surfaces as surfaces_shown
 from headgate_cli.options import Context, Json, Store, Token, Url, found_store_url, store_url
+from headgate_cli.output import Output, printed
 from headgate_cli.remote import opened
 from headgate_cli.text import duration
 
@@ -27,6 +27,7 @@ def explain(
     queue: Queue,
     store: Store = None,
     as_json: Json = False,
+    output: Output = "text",
     url: Url = None,
     token: Token = None,
     context: Context = None,
@@ -36,43 +37,44 @@ def explain(
     Asks the store that --store or $REDIS_URL names, else headgate-api (queues only). Exit code 1: neither answers. 2:
     no policy declares this queue or surface.
     """
+    output = "json" if as_json else output
     if url or found_store_url(store) is None:
-        _explain_remotely(queue, as_json, url, token, context)
+        _explain_remotely(queue, output, url, token, context)
         return
     with closing(Door(store_url(store), settings.key_prefix())) as door:
         state = door.inspect()
         if queue not in state.queues:
-            _explain_surface(door, queue, sorted(state.queues), as_json)
+            _explain_surface(door, queue, sorted(state.queues), output)
             return
         declared = door.read_document(queue)
         found = explaining.explain(state, queue, declared and declared[1], _executions(door, state.queues))
-    typer.echo(json.dumps(found.as_json(), indent=2) if as_json else shown.as_text(found))
+    printed(found.as_json(), output, lambda: shown.as_text(found))
 
 
-def _explain_remotely(queue: str, as_json: bool, url: str | None, token: str | None, context: str | None) -> None:
+def _explain_remotely(queue: str, output: str, url: str | None, token: str | None, context: str | None) -> None:
     with opened(url, token, context) as api:
         found = api.ask("GET", "queues", queue, "explain")
-    if as_json:
-        typer.echo(json.dumps(found, indent=2))
-        return
+    printed(found, output, lambda: _remote_text(queue, found))
+
+
+def _remote_text(queue: str, found: Mapping[str, Any]) -> str:
     one = found["queue"]
-    typer.echo(f"{queue}: {one['running']} running, {one['queued']} queued, {one['due']} due later")
-    typer.echo(one["verdict"])
-    for gate in found["gates"]:
-        typer.echo(f"  {gate['name']}: {gate['usage']}")
+    lines = [f"{queue}: {one['running']} running, {one['queued']} queued, {one['due']} due later", one["verdict"]]
+    lines += [f"  {gate['name']}: {gate['usage']}" for gate in found["gates"]]
     for holder in found["held_by"]:
         lapses = duration(max(0, holder["lease_ends"] - found["now"]))
-        typer.echo(f"  held by job {holder['job_id']} of {holder['queue']}, lease ends in {lapses}")
+        lines.append(f"  held by job {holder['job_id']} of {holder['queue']}, lease ends in {lapses}")
+    return "\n".join(lines)
 
 
-def _explain_surface(door: Door, name: str, queues: list[str], as_json: bool) -> None:
+def _explain_surface(door: Door, name: str, queues: list[str], output: str) -> None:
     surfaces = door.inspect_http()
     surface = surfaces.get(name)
     if surface is None:
         known = ", ".join([*queues, *sorted(surfaces)]) or "none"
         raise InvalidInput(f"no policy declares queue or surface {name} in this store; declared there: {known}")
     plain = {**asdict(surface), "document": surface.document.model_dump()}
-    typer.echo(json.dumps(plain, indent=2) if as_json else surfaces_shown.as_text(surface))
+    printed(plain, output, lambda: surfaces_shown.as_text(surface))
 
 
 def _executions(door: Door, queues: Iterable[str]) -> dict[str, tuple[str, str]]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import time
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
-import yaml
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -15,13 +13,12 @@ from rich.table import Table
 from headgate.errors import InvalidInput
 from headgate_cli.commands.override import Span, milliseconds
 from headgate_cli.options import Context, Token, Url
+from headgate_cli.output import Output, printed
 from headgate_cli.remote import opened, quoted
 from headgate_cli.text import duration
 
-Format = Literal["text", "json", "yaml"]
 REFRESH_SECONDS = 1.0
 
-Output = Annotated[str, typer.Option("-o", "--output", metavar="FORMAT", help="text, json or yaml.")]
 Queue = Annotated[str, typer.Argument(metavar="QUEUE", help="Name of the RQ queue.")]
 JobIds = Annotated[list[str], typer.Argument(metavar="JOB...", help="Ids of jobs.")]
 Reason = Annotated[str, typer.Option(help="Why, for others to read.")]
@@ -39,7 +36,7 @@ def top(
     with opened(url, token, context) as api:
         if once or output != "text" or not Console().is_terminal:
             found = api.ask("GET", "queues")
-            _print(found, output, lambda: Console().print(_table(found)))
+            printed(found, output, lambda: _text(_table(found)))
             return
         with Live(_table(api.ask("GET", "queues")), auto_refresh=False) as live:
             while True:
@@ -86,12 +83,10 @@ def dead_list(
     with opened(url, token, context) as api:
         found = api.ask("GET", "dead", query=f"?limit={limit}&offset={offset}{which}")
 
-    def text() -> None:
-        for job in found["jobs"]:
-            typer.echo(f"{job['id']}  {job['queue']}  {job['ended_at']}  {job['function']}: {job['reason']}")
-        typer.echo(f"{len(found['jobs'])} of {found['total']}")
-
-    _print(found, output, text)
+    jobs = [
+        f"{job['id']}  {job['queue']}  {job['ended_at']}  {job['function']}: {job['reason']}" for job in found["jobs"]
+    ]
+    printed(found, output, lambda: "\n".join([*jobs, f"{len(jobs)} of {found['total']}"]))
 
 
 @dead.command("requeue")
@@ -112,15 +107,11 @@ def dead_delete(jobs: JobIds, url: Url = None, token: Token = None, context: Con
             typer.echo(f"{job}: deleted")
 
 
-def _print(found: Any, output: str, text: Any) -> None:
-    if output == "json":
-        typer.echo(json.dumps(found, indent=2))
-    elif output == "yaml":
-        typer.echo(yaml.safe_dump(found, sort_keys=False).rstrip())
-    elif output == "text":
-        text()
-    else:
-        raise InvalidInput(f"--output {output}: text, json or yaml")
+def _text(table: Table) -> str:
+    console = Console()
+    with console.capture() as captured:
+        console.print(table)
+    return captured.get().rstrip("\n")
 
 
 def _table(found: Any) -> Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import re
 from contextlib import closing
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -14,7 +14,8 @@ from headgate.gates.door import Door
 from headgate.gates.overrides import MAX_OVERRIDE_MS, Override
 from headgate.model.documents import RateDocument
 from headgate_cli import settings
-from headgate_cli.options import Store, store_url
+from headgate_cli.options import Context, Store, Token, Url, found_store_url, store_url
+from headgate_cli.remote import opened
 from headgate_cli.text import duration
 
 StopPolicy = Literal["None", "Hold", "HoldAndDrain"]
@@ -41,12 +42,25 @@ def override(
     rate: StartRate = None,
     clear: Clear = False,
     store: Store = None,
+    url: Url = None,
+    token: Token = None,
+    context: Context = None,
 ) -> None:
     """Other limits for one queue for a while: in force for the next start, ended exactly by the store's clock.
 
-    Exit code 1: the store does not answer. 2: no policy declares this queue in the store, or a value is wrong.
+    Asks the store that --store or $REDIS_URL names, else headgate-api. Exit code 1: neither answers. 2: no policy
+    declares this queue in the store, or a value is wrong.
     """
     wanted = None if clear else _wanted(queue, span, reason, stop, total, rate)
+    if url or found_store_url(store) is None:
+        with opened(url, token, context) as api:
+            if wanted is None:
+                api.ask("DELETE", "queues", queue, "override")
+                typer.echo(f"{queue}: override ended")
+            else:
+                api.ask("PUT", "queues", queue, "override", body=_body(wanted))
+                typer.echo(f"{queue}: overridden for {duration(wanted.ms)}")
+        return
     with closing(Door(store_url(store), settings.key_prefix())) as door:
         if wanted is None:
             typer.echo(f"{queue}: " + ("override ended" if door.clear_override(queue) else "there was no override"))
@@ -65,6 +79,17 @@ def _wanted(queue: str, span: str, reason: str, stop: str | None, total: int | N
     if stop is not None and stop not in STOP_POLICIES:
         raise InvalidInput(f"--stop {stop}: one of {', '.join(STOP_POLICIES)}")
     return Override(queue, milliseconds(span), reason, getpass.getuser(), stop, total, _rate(rate) if rate else None)
+
+
+def _body(wanted: Override) -> dict[str, Any]:
+    """As the API takes it; who sets it, the token says."""
+    rate = wanted.rate_total
+    limits = {
+        "stop_policy": wanted.stop_policy,
+        "total": wanted.total,
+        "rate_total": rate and {"limit": rate.limit, "period_seconds": rate.period_ms // 1000},
+    }
+    return {"seconds": wanted.ms // 1000, "reason": wanted.reason, **{k: v for k, v in limits.items() if v}}
 
 
 def milliseconds(span: str) -> int:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import asdict
 from typing import Any
-
-import typer
 
 from headgate.explain import usage
 from headgate.gates.door import Door
@@ -16,7 +13,9 @@ from headgate.gates.http import SurfaceState
 from headgate.gates.runs import TaskState
 from headgate.gates.verbs import QueueState, StoreState
 from headgate_cli import settings
-from headgate_cli.options import Json, Store, store_url
+from headgate_cli.options import Context, Json, Store, Token, Url, found_store_url, store_url
+from headgate_cli.output import Output, printed
+from headgate_cli.remote import opened
 from headgate_cli.surfaces import as_table
 from headgate_cli.tasks import as_json_of as tasks_as_json
 from headgate_cli.tasks import as_table as tasks_as_table
@@ -25,17 +24,56 @@ from headgate_cli.text import duration, table
 NO_TASKS: Mapping[str, TaskState] = {}
 
 
-def status(store: Store = None, as_json: Json = False) -> None:
+def status(
+    store: Store = None, as_json: Json = False, output: Output = "text", url: Url = None, token: Token = None,
+    context: Context = None,
+) -> None:  # fmt: skip
     """Every queue, HTTP surface, periodic task and budget of a store: what runs, what waits, and what holds it.
 
-    Exit code 1: the store does not answer.
+    Asks the store that --store or $REDIS_URL names, else headgate-api. Exit code 1: neither answers.
     """
+    output = "json" if as_json else output
+    if url or found_store_url(store) is None:
+        with opened(url, token, context) as api:
+            found = {"gates": api.ask("GET", "gates")["budgets"]}
+            for part in ("queues", "surfaces", "periodic"):
+                found |= api.ask("GET", part)
+        printed(found, output, lambda: remote_text(found))
+        return
     with closing(Door(store_url(store), settings.key_prefix())) as door:
         state, surfaces, tasks = door.inspect(), door.inspect_http(), door.inspect_tasks()
-    if as_json:
-        typer.echo(json.dumps(as_json_of(state, surfaces) | {"tasks": tasks_as_json(tasks)}, indent=2))
-    else:
-        typer.echo(as_text(state, surfaces, tasks))
+    plain = as_json_of(state, surfaces) | {"tasks": tasks_as_json(tasks)}
+    printed(plain, output, lambda: as_text(state, surfaces, tasks))
+
+
+def remote_text(found: Mapping[str, Any]) -> str:
+    """Of what the API answers: the same tables."""
+    queues = [
+        (one["queue"], one["running"], one["queued"], one["due"], len(one["workers"]), one["verdict"])
+        for one in found["queues"]
+    ]
+    rules = [
+        (surface["surface"], rule["name"], rule["allowed"], rule["near"], rule["denied"], rule["in_flight"])
+        for surface in found["surfaces"]
+        for rule in surface["rules"]
+    ]
+    tasks = [
+        (task["name"], task["schedule"], "yes" if task["running"] else "-", task["last_outcome"] or "never",
+         task["skipped"])
+        for task in found["tasks"]
+    ]  # fmt: skip
+    budgets = [(name, gate["usage"], gate["waiting"]) for name, gates in found["gates"].items() for gate in gates]
+    parts = [
+        table(("QUEUE", "RUNNING", "QUEUED", "DUE", "WORKERS", "VERDICT"), _words(queues)),
+        table(("SURFACE", "RULE", "ALLOWED", "NEAR", "REFUSED", "IN FLIGHT"), _words(rules)),
+        table(("TASK", "SCHEDULE", "RUNNING", "LAST", "SKIPPED"), _words(tasks)),
+        table(("BUDGET", "USED", "WAITING"), _words(budgets)),
+    ]
+    return "\n\n".join(part for part in parts if part) or "no policy is published in this store"
+
+
+def _words(rows: Iterable[Iterable[Any]]) -> list[tuple[str, ...]]:
+    return [tuple(map(str, row)) for row in rows]
 
 
 def as_json_of(state: StoreState, surfaces: Mapping[str, SurfaceState]) -> dict[str, Any]:
