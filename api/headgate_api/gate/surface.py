@@ -153,13 +153,15 @@ class Surface:
             await self._beat()  # whoever published waits to hear that it is in use
 
     async def _beat(self) -> RequestsRenewal:
-        said = dict(self.refused)
+        rules = {rule.name for rule in self.snapshot.document.rules} if self.revision and self.snapshot else set()
+        said = {rule: count for rule, count in self.refused.items() if rule in rules}
         refused = {(self.name, rule): count for rule, count in said.items()}
         beat = RequestsBeat(self.instance, self._pod, {self.name: self.revision}, tuple(self.places), refused)
         renewal = await self.door.renew_requests(beat)
-        self.refused.subtract(said)
-        self.refused = +self.refused
-        return renewal
+        if renewal.revisions.get(self.name, 0) == beat.surfaces[self.name]:
+            self.refused.subtract(said)
+            self.refused = Counter({rule: count for rule, count in self.refused.items() if count > 0 and rule in rules})
+        return renewal  # else: they wait for the revision that has to be read first
 
 
 def _line(fault: Exception) -> str:

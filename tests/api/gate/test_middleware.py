@@ -75,6 +75,30 @@ async def test_a_refusal_in_force_costs_no_round_trip(gate: Any, publish: Publis
         assert publish.door.inspect_http()["api"].rules["general"].denied == 52
 
 
+async def test_a_raised_limit_holds_for_who_was_refused_and_the_refusals_stay_counted(
+    gate: Any, publish: Publisher
+) -> None:
+    publish(policy(rule("general", 1), rule("gone", 9)))
+    app = await gate()
+    assert statuses(await many(app, 10)) == {200: 1, 429: 9}
+    publish(policy(rule("general", 5)))
+    assert (await call(app, path="/items/1", client=("203.0.113.2", 1))).status == 200  # the store says: read it again
+    assert statuses(await many(app, 10)) == {200: 4, 429: 6}
+    for _ in range(2):
+        await app._surface._renew()
+        assert publish.door.inspect_http()["api"].rules["general"].denied == 15
+
+
+async def test_a_raised_limit_reaches_who_alone_asks_within_a_second(gate: Any, publish: Publisher) -> None:
+    publish(policy(rule("general", 1)))
+    app = await gate()
+    assert statuses(await many(app, 10)) == {200: 1, 429: 9}
+    app._surface._tending.cancel()  # nobody else tells of the change
+    publish(policy(rule("general", 2)))
+    await asyncio.sleep(1)
+    assert statuses(await many(app, 3)) == {200: 1, 429: 2}
+
+
 async def test_one_round_trip_however_many_rules(gate: Any, publish: Publisher, valkey_url: str) -> None:
     publish(policy(*(rule(f"r{number}", 1000) for number in range(12))))
     app = await gate()

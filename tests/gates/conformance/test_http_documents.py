@@ -102,8 +102,13 @@ def test_what_a_process_refused_by_itself_counts_if_its_policy_is_the_present_on
     crowd.beat("api-2", refused={"general": 8})
     crowd.beat("api-1", surfaces={SURFACE: crowd.revision - 1}, refused={"general": 100})
     crowd.beat("api-1", surfaces={"other": 0}, refused={"general": 100})
+    crowd.beat("api-1", surfaces={SURFACE: 0}, refused={"general": 100})
     counts = crowd.door("operator").inspect_http()[SURFACE].rules["general"]
     assert (counts.allowed, counts.denied) == (1, 50)
+    crowd.withdraw()
+    crowd.beat("api-1", surfaces={SURFACE: 0}, refused={"general": 100})
+    crowd.bench.advance(1_000_000)
+    assert crowd.bench.own_keys() == set()
 
 
 def test_statistics_go_with_their_rule(crowd: Crowd) -> None:

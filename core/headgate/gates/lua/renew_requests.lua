@@ -34,7 +34,7 @@ else
     local revision = tonumber(call('HGET', H .. 'http:' .. ARGV[i], 'revision') or 0)
     revisions[#revisions + 1] = revision
     for _, one in ipairs(refused) do -- by a rule of an earlier revision: it may be gone
-      if one[1] == ARGV[i] and revision == tonumber(ARGV[i + 1]) then
+      if one[1] == ARGV[i] and revision > 0 and revision == tonumber(ARGV[i + 1]) then
         call('HINCRBY', H .. 'http:' .. one[1] .. ':stats', 'd:' .. one[2], one[3])
       end
     end
