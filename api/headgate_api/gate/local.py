@@ -1,4 +1,4 @@
-"""The rules of a document held by this process alone, while the store is away: exact, but for each process apart.
+"""The rules of a document held by this process alone, while the store is away: exact, each process its part.
 
 Memory is bounded without forgetting anybody who is counted: once `IDENTITIES` are, newcomers share one count per rule.
 """
@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from headgate.gates.http import Allowed, Denied, HttpGate, RuleState
-from headgate.model.documents import HttpDocument, HttpRule, RateDocument
+from headgate.model.documents import HttpDocument, RateDocument
 
 IDENTITIES = 20_000
 EXACT_LIMIT = 256
@@ -32,10 +32,10 @@ class _Log:
 
 
 class _Window:
-    """A rate, in slots of `granule` ms."""
+    """A rate, in slots of `granule` ms. `limit` is this process's part of it."""
 
     def __init__(self, rate: RateDocument, cost: int) -> None:
-        self.limit, self.cost, self.period = rate.limit, cost, rate.period_ms
+        self.whole, self.limit, self.cost, self.period = rate.limit, rate.limit, cost, rate.period_ms
         self.granule = 1 if rate.limit <= EXACT_LIMIT else max(1, rate.period_ms // BUCKETS)
 
     def clear(self, log: _Log, now: int) -> None:
@@ -73,15 +73,23 @@ class _Window:
 
 
 class LocalLimits:
-    """Times in ms of any clock that does not go back."""
+    """Times in ms of any clock that does not go back. All is shared with as many `instances`, one request at least."""
 
     def __init__(self, document: HttpDocument, identities: int = IDENTITIES) -> None:
         self._rules = document.rules
         self._windows = [None if rule.rate is None else _Window(rule.rate, rule.cost) for rule in document.rules]
         self._identities = identities
+        self._instances = 1
         self._logs: dict[Key, _Log] = {}
         self._in_flight: dict[Key, int] = {}
         self._pruned = 0
+
+    def share(self, instances: int) -> None:
+        """Of so many processes this is one; those that run already go on."""
+        self._instances = instances
+        for window in self._windows:
+            if window is not None:
+                window.limit = max(window.cost, window.whole // instances)
 
     def admit(self, rules: Sequence[Key], now: int) -> Allowed | Denied:
         """All or none. `places` name what `settle` gives back. A rule with budgets is refused: they are the store's."""
@@ -145,7 +153,7 @@ class LocalLimits:
             window.clear(log, now)
             if wait := window.wait(log, now):
                 return HttpGate.RATE, wait
-        if rule.in_flight is not None and self._in_flight.get(key, 0) >= rule.in_flight:
+        if rule.in_flight is not None and self._in_flight.get(key, 0) >= max(1, rule.in_flight // self._instances):
             return HttpGate.IN_FLIGHT, 0
         if rule.budgets:
             return f"{HttpGate.BUDGET}/{rule.budgets[0].name}", 0
@@ -159,13 +167,14 @@ class LocalLimits:
             self._in_flight[key] = self._in_flight.get(key, 0) + 1
 
     def _states(self, keys: Sequence[Key], now: int) -> tuple[RuleState, ...]:
-        return tuple(self._state(key, self._rules[key[0]], now) for key in keys)
+        return tuple(self._state(key, now) for key in keys)
 
-    def _state(self, key: Key, rule: HttpRule, now: int) -> RuleState:
+    def _state(self, key: Key, now: int) -> RuleState:
         log = self._logs.get(key)
-        if rule.rate is None:
+        window = self._windows[key[0]]
+        if window is None:
             return RuleState(key[0], 0, 0, 0)
         if log is None or not log.slots:
-            return RuleState(key[0], rule.rate.limit, rule.rate.limit, 0)
-        reset = self._window(key).ends(log.slots[-1][0]) - now
-        return RuleState(key[0], rule.rate.limit, max(0, rule.rate.limit - log.total), max(0, reset))
+            return RuleState(key[0], window.limit, window.limit, 0)
+        reset = window.ends(log.slots[-1][0]) - now
+        return RuleState(key[0], window.limit, max(0, window.limit - log.total), max(0, reset))

@@ -41,6 +41,8 @@ class Surface:
         self.places: set[str] = set()
         self.refused: Counter[str] = Counter()
         """By rule, since the last beat: what was refused here without asking the store."""
+        self._instances = 1
+        """Live processes of this surface as the store last counted them: local limits are shared among so many."""
         self.snapshot: Snapshot | None = self._snapshot(0, default) if default else None
         self.loop: asyncio.AbstractEventLoop | None = None
         """In which the policy was looked for: until then nobody may take a missing snapshot for a missing policy."""
@@ -121,7 +123,10 @@ class Surface:
         return True
 
     def _snapshot(self, revision: int, document: HttpDocument) -> Snapshot:
-        return Snapshot(revision, document, self._secret, LocalLimits(document))
+        local = LocalLimits(document)
+        if revision:
+            local.share(self._instances)
+        return Snapshot(revision, document, self._secret, local)
 
     async def _tend(self) -> None:
         """Renew every `RENEW_MS`; read again what changed; say each minute what this process uses."""
@@ -158,6 +163,9 @@ class Surface:
         refused = {(self.name, rule): count for rule, count in said.items()}
         beat = RequestsBeat(self.instance, self._pod, {self.name: self.revision}, tuple(self.places), refused)
         renewal = await self.door.renew_requests(beat)
+        self._instances = max(1, renewal.instances.get(self.name, 1))
+        if self.revision and self.snapshot is not None:
+            self.snapshot.local.share(self._instances)
         if renewal.revisions.get(self.name, 0) == beat.surfaces[self.name]:
             self.refused.subtract(said)
             self.refused = Counter({rule: count for rule, count in self.refused.items() if count > 0 and rule in rules})

@@ -133,11 +133,15 @@ class RequestsBeat:
 
 @dataclass(frozen=True, slots=True)
 class RequestsRenewal:
-    """`revisions`: surface -> revision in the store, 0 when none. `now` is the store's clock (ms)."""
+    """`revisions`: surface -> revision in the store, 0 when none. `now` is the store's clock (ms).
+
+    `instances`: surface -> API processes that serve it and are alive, with the one that asks.
+    """
 
     revisions: Mapping[str, int]
     quarantine_until: int
     now: int
+    instances: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,8 @@ def _states(flat: Sequence[int]) -> tuple[RuleState, ...]:
 
 
 def requests_renewal(body: Sequence[Any], beat: RequestsBeat, now: int) -> RequestsRenewal:
-    return RequestsRenewal(dict(zip(beat.surfaces, body[0], strict=True)), body[1], now)
+    revisions, instances = (dict(zip(beat.surfaces, counts, strict=True)) for counts in (body[0], body[2]))
+    return RequestsRenewal(revisions, body[1], now, instances)
 
 
 def document(revision: bytes | None, text: bytes | None) -> tuple[int, HttpDocument] | None:

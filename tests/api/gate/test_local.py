@@ -30,6 +30,20 @@ def test_never_more_than_the_limit_in_any_window_and_almost_all_of_it() -> None:
         assert len(admitted) > 0.9 * limit * 7 + tolerance
 
 
+def test_a_part_of_the_limit_never_less_than_one_request_and_what_runs_goes_on() -> None:
+    one = limits(rule("wide", 10, cost=3), HttpRule(name="places", in_flight=4))
+    first = [one.admit([(1, "x")], 1000) for _ in range(3)]
+    assert all(isinstance(answer, Allowed) for answer in first)
+    one.share(4)
+    assert [isinstance(one.admit([(0, "x")], 1000), Allowed) for _ in range(2)] == [True, False]
+    assert isinstance(one.admit([(1, "x")], 1000), Denied)
+    for answer in first:
+        one.settle([(1, "x")], answer, failed=False)  # type: ignore[arg-type]
+    assert [isinstance(one.admit([(1, "x")], 1001), Allowed) for _ in range(2)] == [True, False]
+    one.share(1)
+    assert [isinstance(one.admit([(0, "x")], 1002), Allowed) for _ in range(3)] == [True, True, False]
+
+
 def test_a_refusal_takes_nothing_of_any_rule() -> None:
     one = limits(rule("wide", 10), rule("narrow", 2), HttpRule(name="places", in_flight=1))
     rules = [(0, "x"), (1, "x"), (2, "x")]

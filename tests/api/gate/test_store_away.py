@@ -77,6 +77,21 @@ async def test_a_frozen_store_costs_one_deadline_and_local_limits_hold(store: St
     assert COUNTS.decisions["api", "general", "denied", "local"].value == 70
 
 
+async def test_two_processes_share_the_limit_while_the_store_is_away(store: StoreServer) -> None:
+    Publisher(store.url)(policy(rule("general", 9), rule("scarce", 1, key="Global", path="/slow")))
+    async with gated(store.url) as one, gated(store.url) as two:
+        for app in (one, two, one):
+            await app._surface._renew()
+        store.kill()
+        found = [[(await call(app, path="/items/1")).status for _ in range(8)] for app in (one, two)]
+        assert [statuses.count(200) for statuses in found] == [4, 4]
+        assert [statuses.count(429) for statuses in found] == [4, 4]
+        other = await call(one, path="/items/1", client=("203.0.113.2", 1))
+        assert '"general";r=3;' in other.header("ratelimit"), "what is left of its part"
+        assert [(await call(app, path="/slow/0", client=("203.0.113.9", 1))).status for app in (one, two)] == [200, 200]
+        assert (await call(one, path="/slow/0", client=("203.0.113.9", 1))).status == 429, "at least one, not none"
+
+
 @pytest.mark.parametrize(("mode", "status"), [("Deny", 503), ("Allow", 200), ("Local", 200)])
 async def test_a_dead_store_as_declared_and_its_return(
     store: StoreServer, mode: str, status: int, caplog: pytest.LogCaptureFixture

@@ -111,6 +111,20 @@ def test_what_a_process_refused_by_itself_counts_if_its_policy_is_the_present_on
     assert crowd.bench.own_keys() == set()
 
 
+def test_a_beat_hears_how_many_live_processes_serve_its_surface(crowd: Crowd) -> None:
+    crowd.policy(general={"rate": per(1)})
+    assert crowd.beat("api-1").instances == {SURFACE: 1}
+    assert crowd.beat("api-2", surfaces={SURFACE: 0, "other": 0}).instances == {SURFACE: 2, "other": 1}
+    assert crowd.beat("api-3", surfaces={"other": 0}).instances == {"other": 2}
+    assert crowd.beat("api-2", surfaces={}).instances == {}
+    assert crowd.beat("api-1").instances == {SURFACE: 1}
+    crowd.beat("api-3", surfaces={SURFACE: 0})
+    crowd.bench.advance(14_999)
+    assert crowd.beat("api-1").instances == {SURFACE: 2}
+    crowd.bench.advance(2)
+    assert crowd.beat("api-1").instances == {SURFACE: 1}
+
+
 def test_statistics_go_with_their_rule(crowd: Crowd) -> None:
     crowd.policy(general={"rate": per(1)}, other={"rate": per(1)})
     crowd.ask()

@@ -5,9 +5,11 @@
 -- ARGV[5]  string  pod
 -- ARGV[6]  integer n surfaces (0: the process says goodbye), then n times: surface, revision in use
 -- then     the places of all requests in flight, as `admit` named them, and `d<n> <surface>/<rule>`: refused without asking us
--- Answers {epoch, seq, now, {revision in the store of each surface, 0: none}, quarantine until (ms, 0: none)}
+-- Answers {epoch, seq, now, {revision in the store of each surface, 0: none}, quarantine until (ms, 0: none),
+--   {live processes of each surface}}
 -- include: start
 local instance, n, revisions, in_flight, refused = ARGV[4], tonumber(ARGV[6]), {}, {}, {}
+local instances = {}
 local own, exist = H .. 'api:' .. instance, quarantine <= now and 'XX' or nil
 call('HSET', KEYS[1], 'clock', now)
 -- include: http_keep
@@ -45,5 +47,9 @@ else
   call('ZADD', H .. 'apis', now, instance)
   call('ZREMRANGEBYSCORE', H .. 'apis', '-inf', now - 15000)
   call('PEXPIRE', H .. 'apis', 15000)
+  for k = 1, n do instances[k] = 0 end
+  for _, api in ipairs(call('ZRANGE', H .. 'apis', 0, -1)) do
+    for k = 1, n do instances[k] = instances[k] + call('HEXISTS', H .. 'api:' .. api, 's:' .. ARGV[5 + 2 * k]) end
+  end
 end
-return { epoch, seq, now, revisions, quarantine > now and quarantine or 0 }
+return { epoch, seq, now, revisions, quarantine > now and quarantine or 0, instances }

@@ -26,15 +26,18 @@ def renew_requests(store: Store, beat: RequestsBeat) -> RequestsRenewal:
     store.http.expire(store.now)
     store.http.apis.pop(beat.instance, None)
     revisions: dict[str, int] = {}
+    instances: dict[str, int] = {}
     if beat.surfaces:
         store.http.apis[beat.instance] = Api(beat.pod, dict(beat.surfaces), dict(in_flight), store.now)
         store.http.apis_until = store.now + API_MS
         known = store.http.surfaces
         revisions = {name: known[name].revision if name in known else 0 for name in beat.surfaces}
+        apis = store.http.apis.values()
+        instances = {name: sum(name in api.surfaces for api in apis) for name in beat.surfaces}
     for (surface, rule), count in beat.refused.items():
         if revisions.get(surface) and revisions[surface] == beat.surfaces[surface]:
             store.http.surfaces[surface].counted.setdefault(rule, Counted()).denied += count
-    return RequestsRenewal(revisions, store.meta.quarantine_until if store.quarantined else 0, store.now)
+    return RequestsRenewal(revisions, store.meta.quarantine_until if store.quarantined else 0, store.now, instances)
 
 
 def _keep(store: Store, leases: Leases, holder: str) -> None:
