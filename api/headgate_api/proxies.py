@@ -112,7 +112,7 @@ class Proxies:
         if allowed is None or not allowed.places or ruling.source != "store":
             return ""
         request = allowed.places[0].partition(" ")[0][1:]
-        settle = Settle(ruling.rules.surface, request, ruling.question.rules, allowed.places, allowed.stamp, True)
+        settle = Settle(ruling.rules.surface, request, allowed.places, allowed.stamp, True)
         report = self._sign(settle, ruling.snapshot)
         seconds = ruling.snapshot.document.request_timeout_seconds
         loop = asyncio.get_running_loop()
@@ -143,10 +143,8 @@ class Proxies:
             _mac(snapshot.identities.secret, body.encode()), mac.encode("ascii", "replace").decode()
         ):
             raise Problem(404, "No request is known by this id.")
-        rules = tuple((int(index), str(identity)) for index, identity in content["rules"])
-        return surface, Settle(
-            content["surface"], content["request"], rules, tuple(content["places"]), content["stamp"], failed
-        )
+        places = tuple(content["places"])
+        return surface, Settle(content["surface"], content["request"], places, content["stamp"], failed)
 
 
 def _mac(secret: bytes, body: bytes) -> str:

@@ -169,7 +169,7 @@ async def test_the_verbs(store_url: str) -> None:
     assert (refused.index, refused.gate) == (2, "inFlight")
     renewal = await door.renew_requests(RequestsBeat("i", "pod", {"api": 1, "none": 0}, first.places))
     assert dict(renewal.revisions) == {"api": 1, "none": 0}
-    settle = Settle("api", "i:1", who, first.places, first.stamp, failed=False)
+    settle = Settle("api", "i:1", first.places, first.stamp, failed=False)
     assert await door.settle([settle]) == 2
     assert await door.settle([settle]) == 0
     await door.close()

@@ -99,7 +99,7 @@ def test_settling_is_sent_again_and_counts_once(store_url: str) -> None:
     answer = ask(door, revision, 1)
     assert door.settle([]) == 0
     proxy.harms[proxy.calls] = "reply lost"
-    assert door.settle([Settle("api", "api:1", [(0, ANN)], answer.places, answer.stamp, False)]) == 0
+    assert door.settle([Settle("api", "api:1", answer.places, answer.stamp, False)]) == 0
     assert ask(door, revision, 2).states[0].remaining == 99, "the first sending gave all back"
     door.close()
     proxy.close()
@@ -126,7 +126,7 @@ def test_above_maxmemory_nothing_is_admitted_and_what_runs_is_settled(door: Door
             beat = RequestsBeat("api", "pod", {"api": revision}, answer.places)
             assert door.renew_requests(beat).revisions == {"api": revision}
             assert door.inspect_http()["api"].rules["auth"].in_flight == 1
-            assert door.settle([Settle("api", "api:1", [], answer.places, answer.stamp, False)]) == 3
+            assert door.settle([Settle("api", "api:1", answer.places, answer.stamp, False)]) == 3
         finally:
             client.config_set("maxmemory", 0)
     assert ask(door, revision, 3).states[0].remaining == 99

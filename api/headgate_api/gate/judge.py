@@ -99,7 +99,7 @@ class Judge:
         elif answer.places:
             self._surface.places.difference_update(answer.places)
             request = answer.places[0].partition(" ")[0][1:]
-            settle = Settle(ruling.rules.surface, request, ruling.question.rules, answer.places, answer.stamp, failed)
+            settle = Settle(ruling.rules.surface, request, answer.places, answer.stamp, failed)
             self._surface.door.settle_soon(settle)
 
     # ---- who and what ----

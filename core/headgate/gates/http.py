@@ -103,14 +103,10 @@ AdmitAnswer = Allowed | Denied | StaleRules
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """A request ended. `failed`: status >= 400, or nothing was answered. A Failures rule forgets what did not fail.
-
-    The store needs the places and the stamp alone; `rules` says what was asked.
-    """
+    """A request ended. `failed`: status >= 400, or nothing was answered. A Failures rule forgets what did not fail."""
 
     surface: str
     request: str
-    rules: Sequence[tuple[int, str]]
     places: tuple[str, ...]
     stamp: int
     failed: bool

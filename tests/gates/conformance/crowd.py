@@ -54,7 +54,7 @@ class Asked:
 
     def settle(self, *, failed: bool) -> Settle:
         answer = self.allowed
-        return Settle(self.admit.surface, self.admit.request, self.admit.rules, answer.places, answer.stamp, failed)
+        return Settle(self.admit.surface, self.admit.request, answer.places, answer.stamp, failed)
 
 
 class Crowd:
