@@ -90,9 +90,8 @@ class Acting:
             workers=self._settings.workers,
             resync_seconds=self._settings.resync_seconds,
         )
-        self._metrics.registry.register(
-            QueueMetrics(controller.pictures.all, controller.autoscaler.wanted, self._site.cluster_id)
-        )
+        queues = QueueMetrics(controller.pictures.all, controller.autoscaler.wanted, self._site.cluster_id)
+        self._metrics.tables.append(queues.families)
         for name in self._stores:
             self._metrics.quarantines.labels(store=name)  # from 0, or the first one would be no increase
         self._metrics.watch_queue(lambda: controller.queue.depth, controller.queue.oldest_seconds)

@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import generate_latest
+
+from headgate_operator.families import Family
 
 DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Seconds of one reconcile: five reads of a healthy API server take some 10 ms."""
@@ -55,30 +56,29 @@ class Conditions:
         for subject in gone:
             self.forget(subject)
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        family = GaugeMetricFamily(
+    def families(self) -> Iterator[Family]:
+        family = Family(
             "headgate_status_condition",
             "1 for the status and reason that each condition of each object has now",
-            labels=["kind", "namespace", "name", "type", "status", "reason"],
+            ("kind", "namespace", "name", "type", "status", "reason"),
         )
         for subject, conditions in list(self._seen.items()):
             for condition in conditions:
-                family.add_metric([*subject, *condition], 1)
+                family.add([*subject, *condition], 1)
         yield family
-        bound = GaugeMetricFamily(
-            "headgate_queue_bound", "Most jobs of a queue that can run at once", labels=["namespace", "name"]
-        )
+        names = ("namespace", "name")
+        bound = Family("headgate_queue_bound", "Most jobs of a queue that can run at once", names)
         for subject, value in list(self._bounds.items()):
-            bound.add_metric(subject[1:], value)
+            bound.add(subject[1:], value)
         yield bound
-        held = GaugeMetricFamily(
+        held = Family(
             "headgate_queue_held_seconds",
             "For how long some gate has held jobs of a queue back, 0 when none does",
-            labels=["namespace", "name"],
+            names,
         )
         for subject in self._bounds:
             since = self._held_since.get(subject)
-            held.add_metric(subject[1:], max(0.0, self._now() - since) if since else 0.0)
+            held.add(subject[1:], max(0.0, self._now() - since) if since else 0.0)
         yield held
 
 
@@ -129,7 +129,8 @@ class Metrics:
             registry=self.registry,
         )
         self.conditions = Conditions()
-        self.registry.register(self.conditions)
+        self.tables: list[Callable[[], Iterator[Family]]] = [self.conditions.families]
+        """What has a line for each object."""
 
     def watch_queue(self, depth: Callable[[], float], oldest_seconds: Callable[[], float]) -> None:
         """Read the work queue's figures whenever somebody looks at the metrics."""
@@ -141,4 +142,5 @@ class Metrics:
 
     def render(self) -> bytes:
         """The text format of `/metrics`."""
-        return generate_latest(self.registry)
+        lines = [line for table in self.tables for family in table() for line in family]
+        return generate_latest(self.registry) + "".join(lines).encode()

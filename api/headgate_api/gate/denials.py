@@ -9,8 +9,8 @@ from headgate.gates.http import Denied, HttpGate
 
 CACHED = 10_000
 SHORTEST_MS = 200
-LONGEST_MS = 1_000
-"""A rule may open before its time: its limit was raised, a login under way succeeds, an operator lifts a ban."""
+REFUNDABLE_MS = 1_000
+"""A Failures rule may open before its time: a request under way succeeds, or an operator lifts a ban."""
 
 Asked = tuple[tuple[int, str], ...]
 
@@ -40,11 +40,12 @@ class Denials:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def keep(self, asked: Asked, answer: Denied, now: float) -> None:
-        """Only refusals by time: a place may come free at any moment."""
+    def keep(self, asked: Asked, answer: Denied, now: float, *, refundable: bool) -> None:
+        """Only refusals by time: a place may come free at any moment. `refundable`: a rule counts failures."""
         if answer.gate not in (HttpGate.RATE, HttpGate.BAN) or answer.retry_ms < SHORTEST_MS:
             return
-        self._kept[asked] = Denial(answer, now, now + min(answer.retry_ms, LONGEST_MS) / 1000)
+        ms = min(answer.retry_ms, REFUNDABLE_MS) if refundable else answer.retry_ms
+        self._kept[asked] = Denial(answer, now, now + ms / 1000)
         self._kept.move_to_end(asked)
         if len(self._kept) > self._size:
             self._kept.popitem(last=False)

@@ -164,7 +164,7 @@ class Judge:
         assert isinstance(answer, Denied)  # noqa: S101
         if answer.gate == HttpGate.QUARANTINE:
             return self._fallback(snapshot, rules, question, "the store lost its memory and hears what runs")
-        snapshot.denials.keep(question.rules, answer, time.monotonic())
+        snapshot.denials.keep(question.rules, answer, time.monotonic(), refundable=rules.refundable)
         return self._denied(Ruling(snapshot, rules, question, "store"), answer)
 
     def _fallback(self, snapshot: Snapshot, rules: RuleSet, question: Question, why: str) -> Ruling:

@@ -38,8 +38,9 @@ class RuleSet:
         self.limits = LimitHeaders(tuple(self.rules.items()))
         self.by_user = any(rule.key == "User" for rule in rules)
         self.header_names = tuple(_name(rule) for rule in rules if rule.key == "Header")
+        self.refundable = any(rule.count == "Failures" for rule in rules)
         self.watched = watched(self.surface, list(rules))
-        self.settles = any(rule.count == "Failures" or rule.in_flight or rule.budgets for rule in rules)
+        self.settles = self.refundable or any(rule.in_flight or rule.budgets for rule in rules)
         self._rated = tuple(self._near(position, index) for position, index in enumerate(indexes) if self._says(index))
         self._allowed: dict[str, tuple[Count, ...]] = {}
         self.questions: dict[Who, Question] = {}

@@ -95,26 +95,26 @@ def denied(retry_ms: int, gate: str = "rate", index: int = 0) -> Denied:
     return Denied(index, gate, retry_ms, ())
 
 
-def test_denials_are_kept_until_their_time_and_for_a_second_at_most() -> None:
+def test_denials_are_kept_until_their_time_and_failures_for_a_second() -> None:
     kept = Denials()
-    kept.keep(((0, "a"), (1, "a")), denied(700), 100.0)
-    kept.keep(((0, "b"),), denied(60_000, "ban"), 100.0)
-    kept.keep(((0, "c"),), denied(60_000, "inFlight"), 100.0)
-    kept.keep(((0, "d"),), denied(100), 100.0)
-    kept.keep(((0, "e"),), denied(60_000, "budget/ns/b"), 100.0)
+    kept.keep(((0, "a"), (1, "a")), denied(60_000), 100.0, refundable=False)
+    kept.keep(((0, "b"),), denied(60_000, "ban"), 100.0, refundable=True)
+    kept.keep(((0, "c"),), denied(60_000, "inFlight"), 100.0, refundable=False)
+    kept.keep(((0, "d"),), denied(100), 100.0, refundable=False)
+    kept.keep(((0, "e"),), denied(60_000, "budget/ns/b"), 100.0, refundable=False)
     assert [name for name in "bcde" if kept.find(((0, name),), 100.5)] == ["b"]
     assert kept.find(((0, "b"),), 101.0) is None
     assert kept.find(((0, "a"),), 100.5) is None, "one rule of two may be open: it was the other that refuses longest"
     both = ((0, "a"), (1, "a"))
-    assert kept.find(both, 100.6)
-    assert kept.find(both, 100.8) is None
+    assert kept.find(both, 159.9)
+    assert kept.find(both, 160.0) is None
     assert not kept
 
 
 def test_the_deny_cache_is_bounded() -> None:
     kept = Denials()
     for number in range(CACHED + 100):
-        kept.keep(((0, str(number)),), denied(60_000), 0.0)
+        kept.keep(((0, str(number)),), denied(60_000), 0.0, refundable=False)
     assert len(kept) == CACHED
 
 
