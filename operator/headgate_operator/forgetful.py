@@ -1,10 +1,11 @@
-"""The two memories of kopf, switched off: handlers of bare events need neither, and filling them copies each object."""
+"""The memories of kopf, switched off: handlers of bare events need none, and filling them copies each object."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import kopf
+from kopf._core.reactor.inventory import ResourceMemories, ResourceMemory
 
 
 class NoDifferences(kopf.DiffBaseStorage):
@@ -37,3 +38,10 @@ class NoProgress(kopf.ProgressStorage):
 
     def clear(self, *, essence: kopf.BodyEssence) -> kopf.BodyEssence:
         return essence
+
+
+class NoMemories(ResourceMemories):
+    """Keeps nothing of an object between two events: five objects a policy would be 8 KB of it."""
+
+    async def recall(self, raw_body: Any, **how: Any) -> ResourceMemory:
+        return await super().recall(raw_body, **{**how, "ephemeral": True})

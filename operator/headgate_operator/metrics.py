@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
+from sys import intern
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -32,7 +33,7 @@ class Conditions:
         """`status` of an object, as read or written."""
         conditions: Iterable[Mapping[str, str]] = status.get("conditions", ())
         self._seen[subject] = tuple(
-            (str(each["type"]), str(each["status"]), str(each["reason"])) for each in conditions
+            (intern(each["type"]), intern(each["status"]), intern(each["reason"])) for each in conditions
         )
         if "capacity" in status:
             self._bounds[subject] = int(status["capacity"]["bound"])

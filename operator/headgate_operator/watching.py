@@ -9,6 +9,7 @@ from typing import Any
 import kopf
 
 from headgate_operator.cluster import ApiServer
+from headgate_operator.forgetful import NoMemories
 from headgate_operator.handlers import Changed, registry_of, settings_of
 
 
@@ -53,6 +54,7 @@ class Watches:
             clusterwide=self._namespaces is None,
             namespaces=self._namespaces or (),
             stop_flag=self._stop,
+            memories=NoMemories(),
         )
         self._started()
         try:
