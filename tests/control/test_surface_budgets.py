@@ -111,3 +111,23 @@ async def test_a_proxy_is_enough_for_rates(world: Any) -> None:
     world.store.serve("api", "authz_api-1-aaaaaa")
     await world.settle()
     assert (await conditions(world))["Accepted"] == "True/Valid"
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_a_policy_that_lost_its_surface_or_queue_is_no_member_at_any_resync(world: Any, restarted: bool) -> None:
+    """Noted and struck out again at each resync, it would write the budget's status twice each time."""
+    await world.put_budget("provider")
+    refs = [{"name": "provider"}]
+    rule = {"name": "all", "inFlight": 3}
+    await world.put("web", kind=HTTP_POLICY, surface="s", rules=[rule])
+    await world.put("emails", queue="q")
+    world.clock.seconds += 10
+    await world.put("late", kind=HTTP_POLICY, surface="s", rules=[{**rule, "budgetRefs": refs}])
+    await world.put("late-too", queue="q", budgetRefs=refs)
+    await world.settle(prime=True)
+    assert (await world.get("provider", BUDGET))["status"]["members"] == []
+    if restarted:
+        world.restart()
+    world.forget_writes()
+    await world.settle(prime=True)
+    assert [write for write in world.writes if write.endswith("Budget/provider")] == []

@@ -97,25 +97,29 @@ class Resync:
             budget.full_name: budget_document(budget) for each in budgets if (budget := read_as(Budget, each)[0])
         }
         live: dict[Key, Claim | None] = {}
-        for manifest in manifests:
+        for manifest in sorted(manifests, key=_age):
             key, (policy, _) = _key(manifest), read_as(QueuePolicy, manifest)
-            live[key] = claim_of(policy) if policy else None
-            if policy:
-                self._memory.claims.declare(key, live[key])
+            claim = claim_of(policy) if policy else None
+            if policy and self._is_new_and_rules(key, claim, live):
                 self._note_bounds(key, policy, documents)
+            live[key] = claim
+            if policy:
+                self._memory.claims.declare(key, claim)
             if key not in self._memory.throttles:
                 self._remember_throttle(key, manifest)
         return live
 
     def _note_surfaces(self, manifests: Iterable[Manifest]) -> Declares:
         live: dict[Key, Claim | None] = {}
-        for manifest in manifests:
+        for manifest in sorted(manifests, key=_age):
             key, (policy, _) = _key(manifest), read_as(HTTPPolicy, manifest)
-            live[key] = claim_of(policy) if policy else None
-            if policy:
-                self._memory.claims.declare(key, live[key])
+            claim = claim_of(policy) if policy else None
+            if policy and self._is_new_and_rules(key, claim, live):
                 for _, name in budget_refs(policy):
                     self._memory.bounds[name].setdefault(key, 0)
+            live[key] = claim
+            if policy:
+                self._memory.claims.declare(key, claim)
         return live
 
     def _note_tasks(self, manifests: Iterable[Manifest]) -> Declares:
@@ -126,6 +130,10 @@ class Resync:
             if task:
                 self._memory.note_task(key, task)
         return live
+
+    def _is_new_and_rules(self, key: Key, claim: Claim | None, older: Declares) -> bool:
+        """Its budgets are noted before its reconcile, which makes them exact; who was reconciled is exact already."""
+        return not self._memory.claims.declares(key) and claim not in older.values()
 
     def _note_bounds(self, key: Key, policy: QueuePolicy, budgets: Mapping[str, BudgetDocument]) -> None:
         """So that a budget knows its members before each of them was reconciled. Reconcile makes it exact."""
@@ -139,6 +147,12 @@ class Resync:
         conditions = manifest.get("status", {}).get("conditions", ())
         throttled = next((each for each in conditions if each["type"] == "Throttled"), None)
         self._memory.throttles[key] = remembered(throttled, self._clock.monotonic())
+
+
+def _age(manifest: Manifest) -> tuple[str, str]:
+    """The oldest rules."""
+    metadata = metadata_of(manifest)
+    return str(manifest["metadata"].get("creationTimestamp", "")), metadata.uid
 
 
 def _key(manifest: Manifest) -> Key:
