@@ -55,6 +55,7 @@ def test_a_backlog_scales_out_and_its_end_scales_in_to_the_busy_pod(world: World
     assert writers == {("headgate-autoscaler", "scale")}
     busy = sorted(pods(world))[2]
     assert not any(DELETION_COST in pod["metadata"].get("annotations", {}) for pod in pods(world).values())
+    renew(world, busy, busy=1)  # whoever sees the queue empty sees the pod busy
     enqueue(world, 0)
 
     def scaled_in() -> bool:

@@ -74,12 +74,17 @@ def its_backlog_comes_and_goes(world: World) -> None:
         client.rpush("rq:queue:emails", *range(50))
         until(lambda: world.get("queuepolicy/emails")["spec"]["workers"]["replicas"] == 2, "a second worker")
         until(lambda: len(pods_of(world)) == 2, "its pod")
-        client.delete("rq:queue:emails")
         slots, busy = (SlotBeat("x.0"),), Holding("emails", "x.0", "j", "e", 1, ())
 
-        def scaled_in() -> bool:
+        def renew() -> None:
             for pod in pods_of(world):
                 door.renew(Beat(f"{pod}-x", pod, "emails", 1, slots, (busy,)))
+
+        renew()  # whoever sees the queue empty sees the pods busy
+        client.delete("rq:queue:emails")
+
+        def scaled_in() -> bool:
+            renew()
             return world.get("queuepolicy/emails")["spec"]["workers"]["replicas"] == 1
 
         until(scaled_in, "one worker again")
