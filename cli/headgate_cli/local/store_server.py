@@ -89,6 +89,7 @@ def _configuration(port: int, password: str, folder: Path, *, keep: bool) -> lis
         'save ""',
         f"appendonly {'yes' if keep else 'no'}",
         "maxmemory-policy noeviction",
+        "stream-node-max-bytes 512",  # a result's stream has one short entry: 4 KB would be made for it, and cut off
         "loglevel warning",
         "",
     ]
