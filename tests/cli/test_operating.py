@@ -22,6 +22,7 @@ from headgate.gates.door import Door
 from headgate.gates.owners import Owner
 from headgate.model.documents import QueueDocument
 from headgate_api.tokens import new_token
+from headgate_cli.commands.status import remote_text
 from tests.stores import free_port
 
 pytestmark = pytest.mark.store
@@ -107,6 +108,18 @@ def test_status_and_override_ask_the_api_where_no_store_is_named(headgate: Headg
     assert headgate("override", "mail", "--clear", "--url", url).out == "mail: override ended\n"
     again = headgate("override", "mail", "--clear", "--url", url)
     assert (again.code, again.err) == (2, "Queue mail has no override.\n")
+
+
+def test_status_by_the_api_warns_as_the_store_does() -> None:
+    queue = {"queue": "mail", "running": 0, "queued": 1, "due": 0, "workers": [], "verdict": "held by quarantine"}
+    found = {
+        "now": 1_000, "quarantine_until": 13_000, "queues": [{**queue, "foreign_workers": ["old.1"]}], "surfaces": [],
+        "tasks": [], "gates": {},
+    }  # fmt: skip
+    text = remote_text(found)
+    assert "QUARANTINE: the store lost data or its clock, nothing starts for another 12 s" in text
+    assert "NOT ENFORCED: old.1 takes jobs of mail past every gate" in text
+    assert "QUARANTINE" not in remote_text({**found, "quarantine_until": 0})
 
 
 def test_output_is_json_or_yaml_on_demand(headgate: Headgate, url: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from typing import Any
@@ -69,6 +69,10 @@ def remote_text(found: Mapping[str, Any]) -> str:
         table(("TASK", "SCHEDULE", "RUNNING", "LAST", "SKIPPED"), _words(tasks)),
         table(("BUDGET", "USED", "WAITING"), _words(budgets)),
     ]
+    left = found["quarantine_until"] - found["now"]
+    parts += _quarantine(left) + [
+        line for one in found["queues"] for line in _foreign(one["queue"], one["foreign_workers"])
+    ]
     return "\n\n".join(part for part in parts if part) or "no policy is published in this store"
 
 
@@ -114,13 +118,16 @@ def _row(queue: QueueState, now: int) -> tuple[str, ...]:
 
 
 def _warnings(state: StoreState) -> list[str]:
-    found = []
-    if state.quarantine_until > state.now:
-        left = duration(state.quarantine_until - state.now)
-        found.append(f"QUARANTINE: the store lost data or its clock, nothing starts for another {left}")
-    found += [
-        f"NOT ENFORCED: {', '.join(queue.foreign_workers)} takes jobs of {name} past every gate, stop it"
-        for name, queue in sorted(state.queues.items())
-        if queue.foreign_workers
-    ]
-    return found
+    queues = sorted(state.queues.items())
+    found = [line for name, queue in queues for line in _foreign(name, queue.foreign_workers)]
+    return _quarantine(state.quarantine_until - state.now) + found
+
+
+def _quarantine(left_ms: int) -> list[str]:
+    if left_ms <= 0:
+        return []
+    return [f"QUARANTINE: the store lost data or its clock, nothing starts for another {duration(left_ms)}"]
+
+
+def _foreign(queue: str, workers: Sequence[str]) -> list[str]:
+    return [f"NOT ENFORCED: {', '.join(workers)} takes jobs of {queue} past every gate, stop it"] if workers else []
