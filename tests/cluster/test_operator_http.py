@@ -1,5 +1,7 @@
 """HTTPPolicy from `kubectl apply` to the store and back into its status, by an operator with exactly its own rights."""
 
+import time
+
 from headgate.gates.verbs import Owner
 from headgate.model.documents import HttpDocument, RateDocument
 
@@ -54,6 +56,7 @@ def test_mistakes_are_named_and_the_last_good_limits_stay(world: World, operator
         "httppolicy/web", "Accepted"
     )
     assert len(world.http_document("web").rules) == 1
+    time.sleep(1.1)  # ages are whole seconds
     world.apply(http_policy("young", GENERAL, surface="web"))
     world.await_condition("httppolicy/young", "Accepted", "False", "SurfaceConflict")
     events = world.kubectl("get", "events.events.k8s.io", "-o", "jsonpath={.items[*].reason}").split()

@@ -63,6 +63,25 @@ def pss(roots: Iterable[int]) -> int:
     return sum(memory(pid)["pss"] for root in roots for pid in members(root))
 
 
+def freeze(root: int) -> list[int]:
+    """SIGSTOP `root` and everything below it, and answer who that is: nobody comes or goes until they are killed."""
+    frozen: list[int] = []
+    while new := [pid for pid in members(root) if pid not in frozen]:
+        for pid in new:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
+        frozen += new
+    return frozen
+
+
+def alive(pid: int) -> bool:
+    """Whether it can still do anything: one whose parent has not waited for it cannot."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
 def end(pid: int) -> None:
     """SIGKILL the process and everything below it."""
     for member in reversed(members(pid)):

@@ -103,8 +103,7 @@ def kills(world: World, serve: Callable[[World, str], None]) -> None:
     time.sleep(1)
     until(lambda: world.running(SHOT), 20, f"a job of {SHOT} runs", every=0.002)
     world.kill([world.running(SHOT)[-1].pid])
-    until(lambda: world.running(FALLEN), 20, f"a job of {FALLEN} runs", every=0.002)
-    world.kill(tree.members(world.workers[FALLEN].pid))
+    world.kill_worker(FALLEN)
     serve(world, FALLEN)
 
 

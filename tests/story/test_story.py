@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import tree
 from tests.processes.store import Store
 from tests.recorder import accounts
 from tests.recorder.grants import Grants
@@ -69,9 +68,7 @@ def kill_the_worker(world: World, queue: str) -> set[str]:
     """SIGKILL to all processes of a worker while a job runs in it; the names of its slots."""
     with world.store.client() as client:
         names = {member.decode().removeprefix("rq:worker:") for member in client.smembers(f"rq:workers:{queue}")}
-    members = tree.members(world.workers[queue].pid)
-    until(lambda: world.running(queue), 20, f"a job of {queue} runs", every=0.005)
-    world.kill(members)
+    world.kill_worker(queue)
     return names
 
 

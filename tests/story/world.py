@@ -18,7 +18,7 @@ from rq.job import Job
 
 from tests.processes import tree, worker
 from tests.processes.store import Store
-from tests.recorder.history import Event, Kind, Writer, of, parse, read
+from tests.recorder.history import Event, Kind, Writer, clock, of, parse, read
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "deploy" / "examples" / "taskforce"
@@ -106,11 +106,19 @@ class World:
     # ---- what goes wrong ----
 
     def kill(self, pids: Sequence[int]) -> None:
-        """SIGKILL, and say so in the record once they are gone."""
+        """SIGKILL, and say so in the record once they are gone: until then they may still write a line."""
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
+        killed = clock()
+        until(lambda: not any(tree.alive(pid) for pid in pids), 10, "they are gone", every=0.001)
+        last = {event.pid: event.at for event in self.events()}
         for pid in pids:
-            self.writer.add(Kind.KILLED, pid=pid)
+            self.writer.add(Kind.KILLED, pid=pid, at=max(killed, last.get(pid, 0)))
+
+    def kill_worker(self, queue: str) -> None:
+        """All its processes at one instant, while a job runs in one of them."""
+        until(lambda: self.running(queue), 20, f"a job of {queue} runs", every=0.002)
+        self.kill(tree.freeze(self.workers[queue].pid))
 
     def stop_workers(self) -> dict[str, int]:
         """TERM to all, and their exit codes."""
