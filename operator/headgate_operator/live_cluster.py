@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Literal
 
 from headgate.control.ports import FIELD_MANAGER, SCALE_MANAGER, SUBJECTS, Kind, Manifest
@@ -52,14 +52,17 @@ class LiveCluster:
         self, kind: Kind, namespace: str | None = None, labels: Mapping[str, str] | None = None
     ) -> Manifests:
         places: Sequence[str | None] = [namespace] if namespace else self._namespaces or [None]
-        found: Manifests = []
+        return [item for place in places async for item in self._pages(kind, place, labels)]
+
+    async def scan(self, kind: Kind) -> AsyncIterator[Manifest]:
+        places: Sequence[str | None] = self._namespaces or [None]
         for place in places:
-            items = await self._pages(kind, place, labels)
-            if kind in SUBJECTS and not labels:
-                alive = {self._see(kind, item) for item in items}
+            alive: set[Subject] = set()
+            async for item in self._pages(kind, place):
+                alive.add(self._see(kind, item))
+                yield item
+            if kind in SUBJECTS:
                 self._metrics.conditions.keep_only(kind.kind, place, alive)
-            found += items
-        return found
 
     async def apply(self, kind: Kind, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         query = {"fieldManager": FIELD_MANAGER, "force": "true", "fieldValidation": "Strict"}
@@ -129,20 +132,21 @@ class LiveCluster:
         except (NotFound, Rejected):
             return  # the namespace is going away: nobody is left to read it
 
-    async def _pages(self, kind: Kind, namespace: str | None, labels: Mapping[str, str] | None) -> Manifests:
+    async def _pages(
+        self, kind: Kind, namespace: str | None, labels: Mapping[str, str] | None = None
+    ) -> AsyncIterator[Manifest]:
         """Every page of one LIST. Its items carry no kind of their own, it is added; managedFields are left out."""
         query = {"limit": str(PAGE)}
         if labels:
             query["labelSelector"] = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
-        found: Manifests = []
         while True:
             page = await self._api.call("GET", path_of(kind, namespace), resource=kind.plural, query=query)
             for item in page.get("items") or ():
                 item["metadata"].pop("managedFields", None)  # the larger part of most objects, and nobody reads them
-                found.append({**item, "apiVersion": kind.api_version, "kind": kind.kind})
+                yield {**item, "apiVersion": kind.api_version, "kind": kind.kind}
             more = page.get("metadata", {}).get("continue")
             if not more:
-                return found
+                return
             query["continue"] = more
 
     def _see(self, kind: Kind, manifest: Manifest) -> Subject:

@@ -176,6 +176,8 @@ async def test_list_by_namespace_and_labels(cluster: Cluster, namespace: str) ->
     everywhere = await cluster.list(SERVICE_ACCOUNT)
     found = {item["metadata"]["name"] for item in everywhere if item["metadata"]["namespace"] == namespace}
     assert found >= {"one", "two", "three"}
+    scanned = [item async for item in cluster.scan(SERVICE_ACCOUNT) if item["metadata"]["namespace"] == namespace]
+    assert {item["metadata"]["name"] for item in scanned} >= {"one", "two", "three"}
 
 
 async def test_delete_takes_exactly_the_object_it_names(cluster: Cluster, namespace: str) -> None:

@@ -67,6 +67,7 @@ class WatchedCluster(MemoryCluster):
         self.dies_after: int | None = None
         self.broken: dict[str, Exception] = {}
         self.refuses: dict[Kind, Exception] = {}
+        self.rehearsals: list[str] = []
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
         await asyncio.sleep(0)  # other keys run meanwhile, as they do over a network
@@ -80,7 +81,9 @@ class WatchedCluster(MemoryCluster):
         if manager == "headgate":
             if kind in self.refuses:
                 raise self.refuses[kind]
-            if not dry_run:
+            if dry_run:
+                self.rehearsals.append(manifest["metadata"]["name"])
+            else:
                 self._wrote(f"apply {kind.kind}/{manifest['metadata']['name']}")
         stored = await super().apply(kind, manifest, dry_run=dry_run, manager=manager)
         if manager == "headgate" and not dry_run:

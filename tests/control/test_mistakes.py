@@ -85,6 +85,36 @@ async def test_what_the_server_refuses_is_told_in_its_own_words(world: Any) -> N
     assert await world.conditions("emails") == ALL_GOOD
 
 
+async def test_of_many_alike_one_is_shown_to_the_server_first(world: Any) -> None:
+    """They differ in names, queues and owners; another template is shown again, and so is any after a refusal."""
+    for name in ("a", "b", "c"):
+        await world.put(name)
+    await world.settle()
+    assert world.cluster.rehearsals == ["a-worker"]
+    await world.put(
+        "d", workers={"template": {"spec": {"priorityClassName": "high", "containers": [{"name": "worker"}]}}}
+    )
+    await world.settle()
+    assert world.cluster.rehearsals == ["a-worker", "d-worker"]
+    world.cluster.refuses[DEPLOYMENT] = Rejected("exceeded quota: pods")
+    await world.put("e")
+    await world.settle()
+    assert (await world.conditions("e"))["Accepted"] == "False/TemplateInvalid"
+    assert "queue/e" in world.store.documents, "believed, and so published before the refusal"
+    await world.put("f")
+    await world.settle()
+    assert "queue/f" not in world.store.documents
+
+
+async def test_after_five_minutes_nobody_is_believed(world: Any) -> None:
+    await world.put("a")
+    await world.settle()
+    world.clock.seconds += 301
+    await world.put("b")
+    await world.settle()
+    assert world.cluster.rehearsals == ["a-worker", "b-worker"]
+
+
 async def test_a_refused_child_is_told_too(world: Any) -> None:
     """Not every refusal shows in the rehearsal."""
     world.cluster.refuses[SERVICE_ACCOUNT] = Rejected("exceeded quota: accounts")

@@ -72,7 +72,8 @@ async def test_list_reads_every_page_and_names_the_kind_of_each_item(cluster: Li
 async def test_an_operator_of_some_namespaces_lists_only_these(api: ApiServer, fake_api: FakeApi) -> None:
     for namespace in ("a", "b", "c"):
         await fake_api.put(QUEUE_POLICY, namespace, "mail")
-    found = await LiveCluster(api, Metrics(), namespaces=("a", "c")).list(QUEUE_POLICY)
+    cluster = LiveCluster(api, Metrics(), namespaces=("a", "c"))
+    found = [item async for item in cluster.scan(QUEUE_POLICY)]
     assert [item["metadata"]["namespace"] for item in found] == ["a", "c"]
     assert {request.path for request in fake_api.requests} == {path_of(QUEUE_POLICY, "a"), path_of(QUEUE_POLICY, "c")}
 
@@ -200,7 +201,7 @@ async def test_calls_and_conditions_are_counted(cluster: LiveCluster, fake_api: 
     conditions = [{"type": "Ready", "status": "True", "reason": "InForce"}]
     await fake_api.put(QUEUE_POLICY, "a", "mail", status={"conditions": conditions})
     await fake_api.put(QUEUE_POLICY, "a", "gone", status={"conditions": conditions})
-    await cluster.list(QUEUE_POLICY)
+    _ = [item async for item in cluster.scan(QUEUE_POLICY)]
     text = metrics.render().decode()
     labels = 'kind="QueuePolicy",name="%s",namespace="a",reason="InForce",status="True",type="Ready"'
     line = f"headgate_status_condition{{{labels}}} 1.0"
@@ -208,7 +209,7 @@ async def test_calls_and_conditions_are_counted(cluster: LiveCluster, fake_api: 
     assert line % "gone" in text
     assert 'headgate_api_requests_total{code="200",resource="queuepolicies",verb="GET"} 1.0' in text
     await fake_api.remove(QUEUE_POLICY, "a", "gone")
-    await cluster.list(QUEUE_POLICY)
+    _ = [item async for item in cluster.scan(QUEUE_POLICY)]
     assert line % "gone" not in metrics.render().decode()
     await fake_api.remove(QUEUE_POLICY, "a", "mail")
     await cluster.get(QUEUE_POLICY, "a", "mail")

@@ -8,7 +8,7 @@ collection by ownerReferences, watchers. `tests/cli/cluster_port_suite.py` holds
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import count
@@ -84,6 +84,10 @@ class MemoryCluster:
             and namespace in (None, its_namespace)
             and wanted <= stored.manifest["metadata"].get("labels", {}).items()
         ]
+
+    async def scan(self, kind: Kind) -> AsyncIterator[Manifest]:
+        for manifest in await self.list(kind):
+            yield manifest
 
     async def apply(
         self, kind: Kind, manifest: Manifest, *, dry_run: bool = False, manager: str = FIELD_MANAGER

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from headgate.control.memory import Applied, Memory, Object
 from headgate.control.ownership import standing
-from headgate.control.ports import CRON_JOB, DEPLOYMENT, Clock, Cluster, Kind, Manifest, Telemetry
+from headgate.control.ports import Clock, Cluster, Kind, Manifest, Telemetry
+from headgate.control.rehearsal import Rehearsal
 from headgate.desired.children import Child
+from headgate.errors import Rejected
 from headgate.model.common import Metadata
 from headgate.names import HASH_ANNOTATION
 
@@ -19,12 +21,11 @@ class Children:
 
     def __init__(self, cluster: Cluster, memory: Memory, clock: Clock, telemetry: Telemetry) -> None:
         self._cluster, self._memory, self._clock, self._telemetry = cluster, memory, clock, telemetry
+        self._rehearsal = Rehearsal(cluster, clock)
 
     async def rehearse(self, wanted: Sequence[Child], live: Live) -> None:
-        """Ask the API server about a new Deployment or CronJob first. Raises Rejected with its own text."""
-        for child in wanted:
-            if child.kind in (DEPLOYMENT, CRON_JOB) and _hash(live.get(child.kind)) != _hash(child.manifest):
-                await self._cluster.apply(child.kind, child.manifest, dry_run=True)
+        """Ask the API server about what is new, before anything is done. Raises Rejected with its own text."""
+        await self._rehearsal.show([each for each in wanted if _hash(live.get(each.kind)) != _hash(each.manifest)])
 
     async def apply(self, wanted: Sequence[Child], live: Live) -> dict[Kind, Manifest]:
         """Every child as it is afterwards."""
@@ -34,7 +35,11 @@ class Children:
             if self._as_applied(child, found):
                 continue
             drifted = self._drifted(child, found)
-            stored = await self._cluster.apply(child.kind, child.manifest)
+            try:
+                stored = await self._cluster.apply(child.kind, child.manifest)
+            except Rejected:
+                self._rehearsal.refused(child)
+                raise
             self._memory.applied[_key(child.kind, stored)] = Applied(_hash(child.manifest), _version(stored))
             if drifted:
                 self._memory.repaired(_key(child.kind, stored), self._clock.monotonic())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -78,6 +78,9 @@ class Cluster(Protocol):
         self, kind: Kind, namespace: str | None = None, labels: Mapping[str, str] | None = None
     ) -> list[Manifest]:
         """All objects of a kind, of one namespace or of all that this operator serves."""
+
+    def scan(self, kind: Kind) -> AsyncIterator[Manifest]:
+        """The same of all namespaces, one after the other: thousands are never in memory together."""
 
     async def apply(self, kind: Kind, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         """Server-side apply with `FIELD_MANAGER`, force and strict field validation; answers the object as stored."""

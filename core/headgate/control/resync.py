@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -39,6 +40,16 @@ Declares = Mapping[Key, Claim | None]
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, order=True)
+class _Ruler:
+    """What is kept of a policy while the others are read. The oldest comes first, and rules."""
+
+    age: tuple[str, str]
+    key: Key = field(compare=False)
+    claim: Claim | None = field(compare=False)
+    bounds: Mapping[str, int] = field(compare=False)
+
+
 class Resync:
     """`call` puts keys into the work queue, spread over time."""
 
@@ -54,19 +65,16 @@ class Resync:
     ) -> None:
         self._cluster, self._site, self._memory, self._pictures = cluster, site, memory, pictures
         self._publisher, self._clock, self._call = publisher, clock, call
+        self._budgets: dict[str, BudgetDocument] = {}
 
     async def run(self) -> None:
         """One resync. Raises ClusterError when a LIST fails: what cannot be listed must not be taken for deleted."""
         recorded = self._pictures.owners()  # before the lists: then what they lack was declared by nobody
-        policies = await self._cluster.list(QUEUE_POLICY)
-        budgets = await self._cluster.list(BUDGET)
-        surfaces = await self._cluster.list(HTTP_POLICY)
-        tasks = await self._cluster.list(PERIODIC_TASK)
         live = {
-            **self._note_budgets(budgets),
-            **self._note_policies(policies, budgets),
-            **self._note_surfaces(surfaces),
-            **self._note_tasks(tasks),
+            **await self._note_budgets(),
+            **self._note_rulers([each async for each in self._queues()]),
+            **self._note_rulers([each async for each in self._surfaces()]),
+            **await self._note_tasks(),
         }
         vanished = self._memory.keys() - live.keys()
         leftovers: list[Record] = []
@@ -83,65 +91,63 @@ class Resync:
             log.info("Taking back a document that its owner no longer declares", record=str(record))
             await self._publisher.take_back(record)
 
-    def _note_budgets(self, manifests: Iterable[Manifest]) -> Declares:
+    async def _note_budgets(self) -> Declares:
         live: dict[Key, Claim | None] = {}
-        for manifest in manifests:
+        self._budgets = {}
+        async for manifest in self._cluster.scan(BUDGET):
             key, (budget, _) = _key(manifest), read_as(Budget, manifest)
             live[key] = (budget.spec.store, f"budget/{key.full_name}") if budget else None
             if budget:
                 self._memory.budget_stores[key] = budget.spec.store
+                self._budgets[budget.full_name] = budget_document(budget)
         return live
 
-    def _note_policies(self, manifests: Iterable[Manifest], budgets: Iterable[Manifest]) -> Declares:
-        documents = {
-            budget.full_name: budget_document(budget) for each in budgets if (budget := read_as(Budget, each)[0])
-        }
-        live: dict[Key, Claim | None] = {}
-        for manifest in sorted(manifests, key=_age):
+    async def _queues(self) -> AsyncIterator[_Ruler]:
+        async for manifest in self._cluster.scan(QUEUE_POLICY):
             key, (policy, _) = _key(manifest), read_as(QueuePolicy, manifest)
-            claim = claim_of(policy) if policy else None
-            if policy and self._is_new_and_rules(key, claim, live):
-                self._note_bounds(key, policy, documents)
-            live[key] = claim
-            if policy:
-                self._memory.claims.declare(key, claim)
             if key not in self._memory.throttles:
                 self._remember_throttle(key, manifest)
+            yield _Ruler(_age(manifest), key, claim_of(policy) if policy else None, self._bounds(policy))
+
+    async def _surfaces(self) -> AsyncIterator[_Ruler]:
+        async for manifest in self._cluster.scan(HTTP_POLICY):
+            policy, _ = read_as(HTTPPolicy, manifest)
+            names = {name for _, name in budget_refs(policy)} if policy else ()
+            yield _Ruler(_age(manifest), _key(manifest), claim_of(policy) if policy else None, dict.fromkeys(names, 0))
+
+    def _note_rulers(self, rulers: Iterable[_Ruler]) -> Declares:
+        """Budgets know their members before each of these was reconciled, which makes them exact."""
+        live: dict[Key, Claim | None] = {}
+        ruled: set[Claim] = set()
+        for ruler in sorted(rulers):
+            live[ruler.key] = ruler.claim
+            if ruler.claim is None:
+                continue
+            if ruler.claim not in ruled and not self._memory.claims.declares(ruler.key):
+                for name, bound in ruler.bounds.items():
+                    self._memory.bounds[name].setdefault(ruler.key, bound)
+            ruled.add(ruler.claim)
+            self._memory.claims.declare(ruler.key, ruler.claim)
         return live
 
-    def _note_surfaces(self, manifests: Iterable[Manifest]) -> Declares:
+    async def _note_tasks(self) -> Declares:
         live: dict[Key, Claim | None] = {}
-        for manifest in sorted(manifests, key=_age):
-            key, (policy, _) = _key(manifest), read_as(HTTPPolicy, manifest)
-            claim = claim_of(policy) if policy else None
-            if policy and self._is_new_and_rules(key, claim, live):
-                for _, name in budget_refs(policy):
-                    self._memory.bounds[name].setdefault(key, 0)
-            live[key] = claim
-            if policy:
-                self._memory.claims.declare(key, claim)
-        return live
-
-    def _note_tasks(self, manifests: Iterable[Manifest]) -> Declares:
-        live: dict[Key, Claim | None] = {}
-        for manifest in manifests:
+        async for manifest in self._cluster.scan(PERIODIC_TASK):
             key, (task, _) = _key(manifest), read_as(PeriodicTask, manifest)
             live[key] = (task.spec.store, f"task/{key.full_name}") if task else None
             if task:
                 self._memory.note_task(key, task)
         return live
 
-    def _is_new_and_rules(self, key: Key, claim: Claim | None, older: Declares) -> bool:
-        """Its budgets are noted before its reconcile, which makes them exact; who was reconciled is exact already."""
-        return not self._memory.claims.declares(key) and claim not in older.values()
-
-    def _note_bounds(self, key: Key, policy: QueuePolicy, budgets: Mapping[str, BudgetDocument]) -> None:
-        """So that a budget knows its members before each of them was reconciled. Reconcile makes it exact."""
+    def _bounds(self, policy: QueuePolicy | None) -> Mapping[str, int]:
+        """By budget: what the policy would run if that budget were not there."""
+        if policy is None or not policy.spec.budget_refs:
+            return {}
         document, replicas = queue_document(policy), policy.spec.workers.replicas
-        for share in document.budgets:
-            if key not in self._memory.bounds[share.name]:
-                bound = capacity(document, replicas, budgets, 0, without=share.name).bound
-                self._memory.bounds[share.name][key] = bound
+        return {
+            share.name: capacity(document, replicas, self._budgets, 0, without=share.name).bound
+            for share in document.budgets
+        }
 
     def _remember_throttle(self, key: Key, manifest: Manifest) -> None:
         conditions = manifest.get("status", {}).get("conditions", ())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,7 +76,7 @@ def child(wanted: Wanted, api_version: str, kind: str, body: Manifest) -> Manife
             "labels": labels(metadata.name),
             "ownerReferences": [owner],
         },
-        **deepcopy(body),
+        **body,
     }
     manifest["metadata"]["annotations"] = {HASH_ANNOTATION: content_hash(manifest)}
     return manifest
