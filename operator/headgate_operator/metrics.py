@@ -20,6 +20,9 @@ Subject = tuple[str, str, str]
 """(kind, namespace, name) of a policy or budget."""
 
 
+MOST_SHARED = 1_000
+
+
 class Conditions:
     """What the status of every object last said: each condition as a line that is 1, its bound, since when held."""
 
@@ -28,13 +31,15 @@ class Conditions:
         self._seen: dict[Subject, tuple[tuple[str, str, str], ...]] = {}
         self._bounds: dict[Subject, int] = {}
         self._held_since: dict[Subject, float] = {}
+        self._same: dict[tuple[tuple[str, str, str], ...], tuple[tuple[str, str, str], ...]] = {}
 
     def see(self, subject: Subject, status: Mapping[str, Any]) -> None:
         """`status` of an object, as read or written."""
         conditions: Iterable[Mapping[str, str]] = status.get("conditions", ())
-        self._seen[subject] = tuple(
-            (intern(each["type"]), intern(each["status"]), intern(each["reason"])) for each in conditions
-        )
+        said = tuple((intern(each["type"]), intern(each["status"]), intern(each["reason"])) for each in conditions)
+        if len(self._same) > MOST_SHARED:
+            self._same.clear()
+        self._seen[subject] = self._same.setdefault(said, said)  # most objects say the same
         if "capacity" in status:
             self._bounds[subject] = int(status["capacity"]["bound"])
         held = [each for each in conditions if each["type"] == "Throttled" and each["status"] == "True"]

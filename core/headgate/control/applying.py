@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from sys import intern
 
 from headgate.control.memory import Applied, Memory, Object
 from headgate.control.ownership import standing
@@ -83,7 +84,8 @@ class Children:
 
 
 def _key(kind: Kind, manifest: Manifest) -> Object:
-    return kind, manifest["metadata"]["namespace"], manifest["metadata"]["name"]
+    metadata = manifest["metadata"]
+    return kind, intern(metadata["namespace"]), intern(metadata["name"])  # four children have the same
 
 
 def _hash(manifest: Manifest | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from sys import intern
 
 import structlog
 
@@ -164,4 +165,4 @@ def _age(manifest: Manifest) -> tuple[str, str]:
 def _key(manifest: Manifest) -> Key:
     metadata = metadata_of(manifest)
     kind = next(kind for kind in SUBJECTS if kind.kind == manifest["kind"])
-    return Key(kind, metadata.namespace, metadata.name)
+    return Key(kind, intern(metadata.namespace), metadata.name)

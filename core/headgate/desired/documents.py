@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from headgate.model.budget import Budget
 from headgate.model.common import BudgetRef, Rate
@@ -30,6 +31,8 @@ from headgate.names import full_name
 
 STARTS_PER_SLOT = 10
 """The default of rate.perWorker: this many starts a second for each slot."""
+SHARED = 256
+"""Parts that are equal in many documents are one object: the operator remembers thousands of documents."""
 
 
 def document_of(resource: Resource) -> Document:
@@ -139,11 +142,13 @@ def _shares(namespace: str, refs: Iterable[BudgetRef] | None) -> tuple[BudgetSha
     return tuple(BudgetShare(name=full_name(namespace, ref.name), weight=ref.weight) for ref in refs or ())
 
 
+@lru_cache(SHARED)
 def default_rate(per_worker: int) -> Rate:
     """rate.perWorker when the policy says none."""
     return Rate.model_validate({"limit": STARTS_PER_SLOT * per_worker, "periodSeconds": 1})
 
 
+@lru_cache(SHARED)
 def rate_document(rate: Rate) -> RateDocument:
     return RateDocument(limit=rate.limit, period_ms=rate.period_seconds * 1000)
 
@@ -167,6 +172,7 @@ def expire_ms(override: Override) -> int:
     return int(override.expire_time.timestamp() * 1000)
 
 
+@lru_cache(SHARED)
 def _job_rules(jobs: Jobs) -> JobRules:
     return JobRules(
         deadline_seconds=jobs.deadline_seconds,
