@@ -12,7 +12,6 @@ from headgate_api import own_limits, problems, statistics
 from headgate_api.dashboard import routes as dashboard
 from headgate_api.doors import Doors
 from headgate_api.parts import Parts
-from headgate_api.pools import watch_pool
 from headgate_api.proxies import Proxies
 from headgate_api.routes import admin, authz, dead, health, jobs, overrides, periodic, queues, surfaces
 from headgate_api.routes.rq_store import RqStore
@@ -55,7 +54,6 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.state.parts = parts
-    watch_pool(parts.rq.connections, "rq")
     problems.install(app)
     for routes in ROUTERS:
         app.include_router(routes.router)

@@ -11,6 +11,7 @@ from typing import TypeVar
 from headgate.errors import StoreUnavailable
 from headgate.gates.door import Door
 from headgate.gates.verbs import StoreState
+from headgate_api.gate.store_url import StoreUrl
 
 T = TypeVar("T")
 
@@ -25,7 +26,7 @@ GLIMPSE_SECONDS = 0.5
 class Doors:
     """`do` runs a function of a `Door` off the loop. Raises `StoreUnavailable`."""
 
-    def __init__(self, url: str, prefix: str, size: int = CONNECTIONS) -> None:
+    def __init__(self, url: StoreUrl, prefix: str, size: int = CONNECTIONS) -> None:
         self._url, self._prefix = url, prefix
         self._threads = ThreadPoolExecutor(size, thread_name_prefix="headgate-store")
         self._own = threading.local()
@@ -64,9 +65,14 @@ class Doors:
             door.close()
 
     def _with_door(self, call: Callable[[Door], T]) -> T:
-        door: Door | None = getattr(self._own, "door", None)
-        if door is None:
-            door = self._own.door = Door(self._url, self._prefix, timeout=1.9)
+        """Where the store is now: a file is read for it, as a password may be another one by now."""
+        url, door = self._url.now(), getattr(self._own, "door", None)
+        if door is None or self._own.url != url:
+            if door is not None:
+                self._doors.remove(door)
+                door.close()
+            door = Door(url, self._prefix, timeout=1.9)
+            self._own.door, self._own.url = door, url
             self._doors.append(door)
         return call(door)
 

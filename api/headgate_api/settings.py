@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headgate.errors import InvalidInput
+from headgate_api.gate.settings import store_url
+from headgate_api.gate.store_url import StoreUrl
 
 RQ_PREFIX = re.compile(r"[A-Za-z0-9_.:{}-]+")
 SURFACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -19,7 +21,7 @@ SURFACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 class Settings:
     """`functions`: what may be enqueued where a queue's policy lists none. `surface` "": no limits of its own."""
 
-    store_url: str
+    store_url: StoreUrl
     tokens_file: Path
     prefix: str = "rq"
     host: str = "127.0.0.1"
@@ -41,7 +43,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     if not tokens:
         raise InvalidInput("HEADGATE_TOKENS_FILE is not set: it must name a file of tokens, see `headgate-api token`")
     return Settings(
-        store_url=_store_url(environ),
+        store_url=store_url(environ),
         tokens_file=Path(tokens),
         prefix=_matching(environ, "RQ_KEY_PREFIX", "rq", RQ_PREFIX, "letters, digits and _ . : - { }"),
         host=environ.get("HEADGATE_HOST") or "127.0.0.1",
@@ -51,23 +53,6 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         pod=environ.get("HEADGATE_POD_NAME") or socket.gethostname(),
         log_level=environ.get("HEADGATE_LOG_LEVEL") or "info",
     )
-
-
-def _store_url(environ: Mapping[str, str]) -> str:
-    file = environ.get("HEADGATE_STORE_URL_FILE")
-    if file:
-        try:
-            url, source = Path(file).read_text(encoding="utf-8").strip(), f"HEADGATE_STORE_URL_FILE {file}"
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "not text"
-            raise InvalidInput(
-                f"HEADGATE_STORE_URL_FILE is {file!r}: {reason}; it must hold the store's URL"
-            ) from error
-    else:
-        url, source = environ.get("HEADGATE_STORE_URL") or environ.get("REDIS_URL") or "", "HEADGATE_STORE_URL"
-    if not url.startswith(("redis://", "rediss://", "unix://")):
-        raise InvalidInput(f"{source}: a store's URL begins with redis://, rediss:// or unix://")
-    return url
 
 
 def _surface(environ: Mapping[str, str]) -> str:

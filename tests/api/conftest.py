@@ -17,6 +17,7 @@ from headgate.gates.door import Door
 from headgate.gates.verbs import Owner
 from headgate.model.documents import BudgetDocument, BudgetShare, JobRules, QueueDocument, RateDocument
 from headgate_api.app import create_app
+from headgate_api.gate.store_url import StoreUrl
 from headgate_api.settings import Settings
 
 TOKENS = {"reader": "read", "producer": "read,enqueue", "operator": "operate", "edge": "proxy"}
@@ -37,7 +38,7 @@ def tokens_file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def settings(valkey_url: str, tokens_file: Path) -> Settings:
-    return Settings(valkey_url, tokens_file, surface="")
+    return Settings(StoreUrl(valkey_url), tokens_file, surface="")
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from headgate_api.app import create_app
+from headgate_api.gate.store_url import StoreUrl
 from headgate_api.settings import Settings
 from headgate_api.tokens import new_token
 from tests.api.server import serving
@@ -31,7 +32,7 @@ def served(valkey_url, tmp_path, emails):
     token, line = new_token("operate,proxy", "schemathesis")
     path = tmp_path / "all"
     path.write_text(line)
-    with serving(create_app(Settings(valkey_url, path, surface=""))) as url:
+    with serving(create_app(Settings(StoreUrl(valkey_url), path, surface=""))) as url:
         yield url, {"Authorization": f"Bearer {token}", "X-Headgate-Token": token}
 
 

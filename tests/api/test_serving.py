@@ -14,6 +14,7 @@ from headgate.gates.door import Door
 from headgate.gates.verbs import Owner
 from headgate.model.documents import HttpDocument, HttpMatch, HttpRule, PathMatch, QueueDocument, RateDocument
 from headgate_api.app import create_app
+from headgate_api.gate.store_url import StoreUrl
 from headgate_api.settings import Settings
 from tests.api.server import serving
 from tests.stores import StoreServer, free_port, valkey_binary
@@ -31,7 +32,7 @@ def until(holds, seconds=30.0):
 
 
 def test_it_limits_itself_by_default_and_by_policy(valkey_url, tokens_file, door):
-    with serving(create_app(Settings(valkey_url, tokens_file))) as url, httpx.Client(base_url=url) as client:
+    with serving(create_app(Settings(StoreUrl(valkey_url), tokens_file))) as url, httpx.Client(base_url=url) as client:
         assert client.get("/v1/queues", headers=READER).headers["ratelimit"].startswith('"requests";r=1199')
         assert "ratelimit" not in client.get("/healthz").headers
         rule = HttpRule(
@@ -53,7 +54,7 @@ def test_a_rule_for_everything_leaves_probes_and_proxies_alone(valkey_url, token
     """Or its second probe would take the service out of the load balancer."""
     rule = HttpRule(name="all", key="Global", rate=RateDocument(limit=1, period_ms=60_000))
     door.publish(HttpDocument(surface="headgate-api", rules=(rule,)), Owner("ops/api", "uid-5", 1))
-    with serving(create_app(Settings(valkey_url, tokens_file))) as url, httpx.Client(base_url=url) as client:
+    with serving(create_app(Settings(StoreUrl(valkey_url), tokens_file))) as url, httpx.Client(base_url=url) as client:
         until(lambda: client.get("/v1/queues", headers=READER).status_code == 429)
         for path in ("/healthz", "/readyz", "/metrics"):
             assert [client.get(path).status_code for _ in range(3)] == [200, 200, 200]
@@ -65,7 +66,7 @@ def test_a_rule_for_everything_leaves_probes_and_proxies_alone(valkey_url, token
 
 def test_bodies_are_limited(valkey_url, tokens_file, emails):
     producer = {"Authorization": "Bearer producer", "Content-Type": "application/json"}
-    with serving(create_app(Settings(valkey_url, tokens_file))) as url, httpx.Client(base_url=url) as client:
+    with serving(create_app(Settings(StoreUrl(valkey_url), tokens_file))) as url, httpx.Client(base_url=url) as client:
         answer = client.post("/v1/queues/emails/jobs", headers=producer, content=b"[" + b" " * 2_000_000 + b"]")
         assert (answer.status_code, answer.headers["content-type"]) == (413, "application/problem+json")
 
@@ -83,7 +84,7 @@ def test_a_store_that_is_away_is_503_with_retry_after_and_comes_back(tmp_path, t
         opened = Door(store.url)
         opened.publish(QueueDocument(queue="emails"), Owner("shop/emails", "uid-1", 1))
         opened.close()
-        with serving(create_app(Settings(store.url, tokens_file))) as url:
+        with serving(create_app(Settings(StoreUrl(store.url), tokens_file))) as url:
             client = httpx.Client(base_url=url, headers=READER, timeout=30)
             assert client.get("/v1/queues").status_code == 200
             os.kill(store.pid, signal.SIGSTOP)

@@ -88,7 +88,7 @@ def test_the_command_prints_a_token_and_its_line(capsys, tmp_path):
         ({}, "HEADGATE_TOKENS_FILE is not set"),
         ({"HEADGATE_TOKENS_FILE": "t"}, "HEADGATE_STORE_URL"),
         ({"HEADGATE_TOKENS_FILE": "t", "HEADGATE_STORE_URL": "http://x"}, "HEADGATE_STORE_URL"),
-        ({"HEADGATE_TOKENS_FILE": "t", "HEADGATE_STORE_URL_FILE": "/none"}, "HEADGATE_STORE_URL_FILE is '/none'"),
+        ({"HEADGATE_TOKENS_FILE": "t", "HEADGATE_STORE_URL_FILE": "/none"}, "HEADGATE_STORE_URL_FILE=/none"),
         ({"HEADGATE_TOKENS_FILE": "t", "REDIS_URL": "redis://x", "HEADGATE_PORT": "70000"}, "HEADGATE_PORT is '70000'"),
         ({"HEADGATE_TOKENS_FILE": "t", "REDIS_URL": "redis://x", "HEADGATE_SURFACE": "A b"}, "HEADGATE_SURFACE"),
         ({"HEADGATE_TOKENS_FILE": "t", "REDIS_URL": "redis://x", "RQ_KEY_PREFIX": "a b"}, "RQ_KEY_PREFIX is 'a b'"),

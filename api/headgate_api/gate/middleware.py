@@ -21,6 +21,7 @@ from headgate_api.gate.judge import Judge, User, unpolicied
 from headgate_api.gate.metrics import COUNTS
 from headgate_api.gate.problems import too_large
 from headgate_api.gate.snapshot import Snapshot
+from headgate_api.gate.store_url import StoreUrl
 from headgate_api.gate.surface import Surface
 from headgate_api.gate.websocket import Socket
 
@@ -37,13 +38,13 @@ class GateMiddleware:
         app: App,
         surface: str = "api",
         *,
-        store_url: str | None = None,
+        store_url: str | StoreUrl | None = None,
         prefix: str | None = None,
         user: User | None = None,
         default: HttpDocument | None = None,
     ) -> None:
         self._app = app
-        url = store_url or settings.store_url()
+        url = StoreUrl(store_url) if isinstance(store_url, str) else store_url or settings.store_url()
         self._surface = Surface(surface, url, prefix or settings.key_prefix(), settings.pod(), default)
         self._judge = Judge(self._surface, user)
         self._deadlines = Deadlines()

@@ -8,23 +8,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from headgate.errors import InvalidInput
+from headgate_api.gate.store_url import StoreUrl, checked
 
 
-def store_url(environ: Mapping[str, str] = os.environ) -> str:
-    """HEADGATE_STORE_URL_FILE (the mounted Secret), HEADGATE_STORE_URL or REDIS_URL."""
+def store_url(environ: Mapping[str, str] = os.environ) -> StoreUrl:
+    """HEADGATE_STORE_URL_FILE (the mounted Secret), HEADGATE_STORE_URL or REDIS_URL. Raises InvalidInput."""
     file = environ.get("HEADGATE_STORE_URL_FILE")
     if file:
-        try:
-            return Path(file).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as fault:
-            reason = getattr(fault, "strerror", None) or "not text"
-            raise InvalidInput(
-                f"HEADGATE_STORE_URL_FILE={file}: {reason}; mount the Secret that holds key `url`"
-            ) from fault
-    url = environ.get("HEADGATE_STORE_URL") or environ.get("REDIS_URL")
-    if not url:
-        raise InvalidInput("where is the store? pass store_url= to GateMiddleware, or set HEADGATE_STORE_URL")
-    return url
+        return StoreUrl(file=Path(file))
+    for name in ("HEADGATE_STORE_URL", "REDIS_URL"):
+        if environ.get(name):
+            return StoreUrl(checked(environ[name], name))
+    raise InvalidInput("where is the store? set HEADGATE_STORE_URL_FILE, HEADGATE_STORE_URL or REDIS_URL")
 
 
 def key_prefix(environ: Mapping[str, str] = os.environ) -> str:

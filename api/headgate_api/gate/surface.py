@@ -19,9 +19,12 @@ from headgate_api.gate.identity import SECRET_BYTES
 from headgate_api.gate.local import LocalLimits
 from headgate_api.gate.sampling import Sampling
 from headgate_api.gate.snapshot import Snapshot
+from headgate_api.gate.store_url import StoreUrl
 
 FIRST_LOOK_SECONDS = 0.3
 """How long the first request of a process may wait for the policy."""
+
+ANSWER_SECONDS = 1.0
 
 logger = logging.getLogger("headgate.gate")
 
@@ -32,7 +35,7 @@ class Surface:
     What was read last stays in force while the store is away or holds what cannot be read.
     """
 
-    def __init__(self, surface: str, url: str, prefix: str, pod: str, default: HttpDocument | None) -> None:
+    def __init__(self, surface: str, url: StoreUrl, prefix: str, pod: str, default: HttpDocument | None) -> None:
         self.name = surface
         self._url, self._prefix, self._pod, self._default = url, prefix, pod, default
         self._secret = secrets.token_bytes(SECRET_BYTES)
@@ -66,7 +69,8 @@ class Surface:
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
             self._loop, self.loop = loop, None
-            self.door = HttpDoor(self._url, self._prefix)
+            self._dialled = self._url.now()
+            self.door = HttpDoor(self._dialled, self._prefix)
             self.places.clear()
             self._loading = None
             self._tending = loop.create_task(self._tend())
@@ -113,11 +117,12 @@ class Surface:
             return False
         self._read = True
         revision, document = found or (0, self._default)
+        known = self.snapshot
         changed = secret != self._secret or revision != self.revision
         self._secret = secret
         if document is None:
             self.snapshot = None
-        elif changed or self.snapshot is None:
+        elif changed or known is None or known.document != document:  # another store counts revisions anew
             self.snapshot = self._snapshot(revision, document)
             logger.info("Policy in force surface=%s revision=%d rules=%d", self.name, revision, len(document.rules))
         return True
@@ -130,15 +135,28 @@ class Surface:
 
     async def _tend(self) -> None:
         """Renew every `RENEW_MS`; read again what changed; say each minute what this process uses."""
-        door = self.door
         try:
             while True:
+                await self._follow()
                 await self._renew_once()
-                await self.sampling.look(door)
+                await self.sampling.look(self.door)
                 await asyncio.sleep(RENEW_MS / 1000)
         finally:
             if self._loop is not None:  # nobody said that the application ends: its loop just does
-                door.abort()
+                self.door.abort()
+
+    async def _follow(self) -> None:
+        """To where the store is now; what was asked at its old address has a second to be answered there."""
+        url = self._url.now()
+        if url == self._dialled:
+            return
+        logger.info("Store address changed surface=%s", self.name)
+        old, self.door, self._dialled = self.door, HttpDoor(url, self._prefix), url
+        self._read = False
+        await asyncio.sleep(ANSWER_SECONDS)
+        with suppress(HeadgateError):
+            await old.drain()
+        await old.close()
 
     async def _renew_once(self) -> None:
         try:

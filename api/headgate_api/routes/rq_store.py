@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import redis
 from rq.command import send_stop_job_command
 from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.job import Job, JobStatus
@@ -18,6 +19,8 @@ from rq.utils import now
 
 from headgate.errors import StoreUnavailable
 from headgate.gates import client
+from headgate_api.gate.store_url import StoreUrl
+from headgate_api.pools import watch_pool
 
 T = TypeVar("T")
 DEFAULT_TIMEOUT_SECONDS = 180
@@ -61,16 +64,26 @@ class NewJob:
 class RqStore:
     """Blocking; call it off the event loop. Raises `StoreUnavailable`, `Refused`, and KeyError for no such job."""
 
-    def __init__(self, url: str) -> None:
-        self._connection = client.connect(url)
-
-    @property
-    def connections(self) -> Any:
-        """The pool, for `watch_pool`."""
-        return self._connection.connection_pool
+    def __init__(self, url: StoreUrl) -> None:
+        self._url = url
+        self._dialled = ""
+        self._dial()
 
     def close(self) -> None:
-        self._connection.close()
+        self._client.close()
+
+    @property
+    def _connection(self) -> redis.Redis:
+        """To where the store is now."""
+        self._dial()
+        return self._client
+
+    def _dial(self) -> None:
+        """What others do with the client before it at this moment, they end with it: it is only let go."""
+        url = self._url.now()
+        if url != self._dialled:
+            self._client, self._dialled = client.connect(url), url
+            watch_pool(self._client, "rq")
 
     def fields(self, queue: str, new: NewJob, *, as_json: bool) -> tuple[str, dict[str, bytes]]:
         """The id and the hash of a job as RQ would store it. Writes nothing."""

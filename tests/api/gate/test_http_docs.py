@@ -12,6 +12,7 @@ from headgate.desired.documents import document_of
 from headgate.model.parse import parse
 from headgate_api.gate import middleware
 from headgate_api.gate.metrics import COUNTS
+from headgate_api.gate.store_url import StoreUrl
 from tests.api.gate.asgi import call
 from tests.api.gate.conftest import Publisher
 
@@ -40,7 +41,7 @@ async def test_its_policy_does_what_it_says(gate: Any, publish: Publisher) -> No
 
 
 def test_its_code_runs(monkeypatch: Any, valkey_url: str) -> None:
-    monkeypatch.setattr(middleware.settings, "store_url", lambda: valkey_url)
+    monkeypatch.setattr(middleware.settings, "store_url", lambda: StoreUrl(valkey_url))
     names: dict[str, Any] = {}
     exec(block("python"), names)  # noqa: S102
     assert names["app"].user_middleware
