@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import redis
 from rq.command import send_stop_job_command
 from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.job import Job, JobStatus
@@ -73,7 +72,7 @@ class RqStore:
         self._client.close()
 
     @property
-    def _connection(self) -> redis.Redis:
+    def _connection(self) -> Any:
         """To where the store is now."""
         self._dial()
         return self._client
