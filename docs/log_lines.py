@@ -33,6 +33,16 @@ LOG_LINES = (
         "The HTTPPolicy in the store could not be read; the one read last stays in force in this process.",
         "See the message: a store that is away passes; a policy of a newer version needs a newer Headgate here.",
     ),
+    LogLine(
+        "Store address changed",
+        "The file with the store's URL says another one: this process asks there from now on.",
+        "Nothing to do after a rotation that you know of.",
+    ),
+    LogLine(
+        "Store address not read, the last one stays in use",
+        "That file cannot be read or holds no store's URL.",
+        "Mount the Secret with its key `url`: redis://, rediss:// or unix://.",
+    ),
     LogLine("Policy in force", "This process took this revision of its HTTPPolicy.", NOTHING),
     LogLine(
         "Not renewed",
