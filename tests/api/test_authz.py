@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from headgate.gates.http import PROXY_INSTANCE
+from headgate.gates.keys import Keys
 from headgate.gates.verbs import Owner
 from headgate.model.documents import (
     BudgetDocument,
@@ -15,6 +16,7 @@ from headgate.model.documents import (
     PathMatch,
     RateDocument,
 )
+from headgate_api.proxies import signed
 
 pytestmark = pytest.mark.store
 MINUTE_MS = 60_000
@@ -165,6 +167,17 @@ async def test_a_place_comes_back_with_its_report(api, web):
     assert (await ask(api, "envoy", "/export", peer="192.0.2.20")).status_code == 429
     assert (await report(api, first, 200)).json()["settled"] >= 1
     assert (await ask(api, "caddy", "/export", peer="192.0.2.20")).status_code == 200
+
+
+async def test_a_report_of_another_version_is_refused_in_words(api, web, raw):
+    """During a rolling update one replica signs what the other one opens."""
+    assert (await ask(api, "nginx")).status_code == 200
+    secret = raw.get(Keys("rq").http_secret)
+    for content in ({"surface": "web", "request": "r1", "gone": 1}, {"surface": "web", "places": None, "stamp": 1}):
+        body = {"id": signed(content, secret), "status": 200}
+        answer = await api.client.post("/report", json=body, headers={"X-Headgate-Token": "edge"})
+        assert answer.status_code == 404
+        assert "Another version" in answer.json()["detail"]
 
 
 async def test_a_forged_report_is_not_known(api, web):
