@@ -207,8 +207,10 @@ async def test_the_dead_set_requeues_and_forgets(api, emails, raw):
     assert "ada@example.com is no name" in str((await api.get("operator", "/v1/dead")).json())
     assert "dead set: ValueError" in (await api.get("reader", f"/v1/jobs/{job_id}/explain")).json()["sentence"]
     meta = raw.hget(f"rq:job:{job_id}", "meta")
+    raw.hset(f"rq:job:{job_id}", "headgate_losses", 4)
     answer = await api.post("operator", f"/v1/jobs/{job_id}/requeue")
     assert answer.json()["outcome"] == "requeued"
+    assert raw.hget(f"rq:job:{job_id}", "headgate_losses") is None, "or its next lost process would set it aside again"
     assert raw.hget(f"rq:job:{job_id}", "meta") == meta
     assert rq.Queue("emails", connection=raw).job_ids == [job_id]
     assert (await api.post("operator", f"/v1/jobs/{job_id}/requeue")).status_code == 409

@@ -117,10 +117,14 @@ class RqStore:
         return self._with(job_id, act)
 
     def requeue(self, job_id: str) -> str:
-        """Out of the dead set, to the end of its queue; the queue's name."""
+        """Out of the dead set, to the end of its queue, as if no process had died of it; the queue's name."""
 
         def act(job: Job) -> str:
-            self._failed(job).requeue(job)
+            dead = self._failed(job)
+            if job.id not in dead:
+                raise Refused("it is not in the dead set")
+            self._connection.hdel(job.key, "headgate_losses")  # else its next lost process would be one too many
+            dead.requeue(job)
             return str(job.origin)
 
         return self._with(job_id, act)
