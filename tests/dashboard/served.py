@@ -14,6 +14,7 @@ from pathlib import Path
 import uvicorn
 
 from headgate_api.app import create_app
+from headgate_api.gate.store_url import StoreUrl
 from headgate_api.settings import Settings
 from tests.dashboard.fleet import wait_until
 from tests.stores import free_port
@@ -35,7 +36,7 @@ def tokens_file(folder: Path, tokens: dict[str, str] | None = None) -> Path:
 @contextlib.contextmanager
 def serving(store_url: str, folder: Path, port: int = 0) -> Iterator[str]:
     """The address of a running API."""
-    settings = Settings(store_url, tokens_file(folder), port=port or free_port())
+    settings = Settings(StoreUrl(store_url), tokens_file(folder), port=port or free_port())
     app = create_app(settings)
     config = uvicorn.Config(app, host="127.0.0.1", port=settings.port, log_config=None, timeout_graceful_shutdown=5)
     server = uvicorn.Server(config)
