@@ -262,7 +262,7 @@ def test_a_deleted_file_ends_its_workers_and_starts_nothing_more(up: Callable[..
     running.wait_for(running.ended(2), "a job of emails ends")
     with redis.Redis.from_url(valkey_url) as client:
         assert client.llen("rq:queue:reports") == 1
-        assert client.hkeys("rq:hg:owners") == [b"queue/emails"]
+        running.wait_for(lambda: client.hkeys("rq:hg:owners") == [b"queue/emails"], "its limits are taken back")
     running.signal(signal.SIGINT)
     assert running.ends() == 0
 
