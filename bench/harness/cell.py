@@ -93,6 +93,10 @@ class _Watch:
         return _Moment(at, done, worker, of_store, int(stats["total_reads_processed"]), calls)
 
 
+RESULT_STREAMS = ("--stream-node-max-bytes", "512")
+"""As docs/sizing.md says and our own stores have it: for every peer that writes RQ's results, ours and RQ's workers."""
+
+
 class Bench:
     """Runs cells in `folder`. A store filled once for a peer and a load is copied for the later cells of the same."""
 
@@ -109,7 +113,7 @@ class Bench:
         folder.mkdir()
         shutil.copy(filled, folder / "dump.rdb")
         ledger = Ledger(folder / "ledger", load.total)
-        with Store(folder) as store:
+        with Store(folder, *(RESULT_STREAMS if peer.format == "rq" else ())) as store:
             self.allocator = store.allocator
             running = peer.start(store, ledger, load, folder)
             try:
