@@ -108,7 +108,7 @@ def test_what_is_no_address_leaves_the_last_one_in_use(tmp_path: Path, caplog: p
     file.write_text("redis://one:6379\n")
     found = store_url({"HEADGATE_STORE_URL_FILE": str(file)})
     assert found.now() == "redis://one:6379"
-    for wrong in ("", "https://two"):
+    for wrong in ("", "https://two", "redis://two:port"):
         file.write_text(wrong)
         assert found.now() == "redis://one:6379"
     file.unlink()

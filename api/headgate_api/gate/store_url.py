@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 
 from headgate.errors import InvalidInput
+from headgate.gates import client
 
 SCHEMES = ("redis://", "rediss://", "unix://")
 
@@ -49,4 +50,8 @@ def checked(url: str, source: str) -> str:
     """The URL itself is not shown: it may hold a password."""
     if not url.startswith(SCHEMES):
         raise InvalidInput(f"{source}: a store's URL begins with redis://, rediss:// or unix://")
+    try:
+        client.connect(url).close()  # dials nothing; a port that is no number would break every later dial
+    except ValueError as fault:
+        raise InvalidInput(f"{source} is no store's URL: it must be like redis://user:password@host:6379/0") from fault
     return url

@@ -153,10 +153,12 @@ class Surface:
         logger.info("Store address changed surface=%s", self.name)
         old, self.door, self._dialled = self.door, HttpDoor(url, self._prefix), url
         self._read = False
-        await asyncio.sleep(ANSWER_SECONDS)
-        with suppress(HeadgateError):
-            await old.drain()
-        await old.close()
+        try:
+            await asyncio.sleep(ANSWER_SECONDS)
+            with suppress(HeadgateError):
+                await old.drain()
+        finally:
+            old.abort()
 
     async def _renew_once(self) -> None:
         try:
